@@ -1,0 +1,1 @@
+"""Fastier: an API to organise things fast."""

@@ -1,0 +1,1 @@
+"""Accounts: users, their sign-ins and their personal tokens."""

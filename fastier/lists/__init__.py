@@ -1,0 +1,1 @@
+"""Lists: the folders of a workspace, in an order of their own."""

@@ -1,0 +1,30 @@
+"""The table of lists."""
+
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from fastier.database import Base, Bytewise, Created, Id, Moment
+
+
+class List(Base):
+    """A list of items; deleting it hides its items without touching them."""
+
+    __tablename__ = "lists"
+    __table_args__ = (
+        # What items refer to, so that none can lie in another workspace than its list.
+        UniqueConstraint("id", "workspace_id"),
+        Index(None, "workspace_id", "position", "id", postgresql_where=text("deleted_at IS NULL")),
+        Index("ix_lists_trash", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
+    )
+
+    id: Mapped[Id]
+    workspace_id: Mapped[UUID] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"))
+    name: Mapped[str]
+    is_inbox: Mapped[bool] = mapped_column(server_default=text("false"))
+    position: Mapped[str] = mapped_column(Bytewise)
+    revision: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[Created]
+    updated_at: Mapped[Created]
+    deleted_at: Mapped[Moment | None]

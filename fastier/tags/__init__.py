@@ -1,0 +1,1 @@
+"""Tags: names that a workspace's items carry."""

@@ -1,0 +1,120 @@
+"""How many workers, threads and permits suit this machine's cores and memory."""
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastier.settings import Settings
+
+MIB = 1024 * 1024
+
+# Requests that one worker runs at once, each with its database connection. Two workers of four threads
+# measured best on two cores: more make the tail longer through the interpreter lock, and PostgreSQL is
+# quickest with about two active connections per core.
+PERMITS = 4
+# Places in each worker's waiting room: with requests of some ten milliseconds the last one waits a tenth of a
+# second, and a hundred clients at once are served rather than refused. A waiting thread costs about 50 KiB.
+WAITING_PER_PERMIT = 8
+# Files that pass through a worker at once; only in development, where storage is local.
+TRANSFERS = 4
+# Threads that never wait: one answers the probe while the other writes a refusal.
+SPARE = 2
+
+# What the operating system, nginx, the job runner and gunicorn's parent with the preloaded application take.
+MEMORY_BASE = 320 * MIB
+# What a forked worker adds under load.
+MEMORY_PER_WORKER = 80 * MIB
+# One killed worker must not empty the instance.
+FEWEST_WORKERS = 2
+# Four permits each: 64 connections, which leaves room for jobs, migrations and people within PostgreSQL's
+# default of 100. Whoever has a larger database sets WEB_CONCURRENCY.
+MOST_WORKERS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What this process may use: whole cores, and memory in bytes."""
+
+    cores: int
+    memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sizing:
+    """`workers` processes; the other numbers hold for each of them. The database pool's size is `permits`."""
+
+    workers: int
+    permits: int
+    waiting: int
+    transfers: int
+    spare: int = SPARE
+
+    @property
+    def threads(self) -> int:
+        return self.permits + self.waiting + self.transfers + self.spare
+
+    @property
+    def connections(self) -> int:
+        """Database connections that all workers together hold at most."""
+        return self.workers * self.permits
+
+
+def plan(machine: Machine, *, workers: int | None = None, permits: int | None = None, transfers: int = 0) -> Sizing:
+    """The numbers for this machine; `workers` and `permits` override what would be computed."""
+    permits = permits or PERMITS
+    affordable = max(1, (machine.memory - MEMORY_BASE) // MEMORY_PER_WORKER)
+    wanted = min(max(machine.cores, FEWEST_WORKERS), MOST_WORKERS)
+    return Sizing(workers or min(wanted, affordable), permits, permits * WAITING_PER_PERMIT, transfers)
+
+
+def for_this_machine(settings: Settings) -> Sizing:
+    """WEB_CONCURRENCY sets the workers, FASTIER_THREADS the requests that each runs at once."""
+    transfers = TRANSFERS if settings.storage == "local" else 0
+    return plan(read_machine(), workers=settings.workers, permits=settings.threads, transfers=transfers)
+
+
+def read_machine(root: Path = Path("/")) -> Machine:
+    """Cores and memory, less what a control group (version 1 or 2) takes away."""
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    groups = _groups(root)
+    memory = [limit for group in groups if (limit := _memory_limit(group))]
+    cores = [limit for group in groups if (limit := _core_limit(group))]
+    return Machine(min([usable, *cores]), min([total, *memory]))
+
+
+def _groups(root: Path) -> list[Path]:
+    """The folders whose limits hold for this process: its own control groups and all above them."""
+    mount = root / "sys/fs/cgroup"
+    found = []
+    for line in _read(root / "proc/self/cgroup").splitlines():
+        _number, controllers, path = line.split(":", 2)
+        for name in ("memory", "cpu") if controllers else ("",):
+            if controllers and name not in controllers.split(","):
+                continue
+            own = mount / name / path.lstrip("/")
+            found += [folder for folder in (own, *own.parents) if folder.is_relative_to(mount)]
+    return found
+
+
+def _memory_limit(group: Path) -> int | None:
+    for name in ("memory.max", "memory.limit_in_bytes"):
+        if (text := _read(group / name)).isdigit():
+            return int(text)
+    return None
+
+
+def _core_limit(group: Path) -> int | None:
+    """A quota of processor time in whole cores, rounded up."""
+    quota, _, period = _read(group / "cpu.max").partition(" ")
+    if not period:
+        quota, period = _read(group / "cpu.cfs_quota_us"), _read(group / "cpu.cfs_period_us")
+    return max(1, math.ceil(int(quota) / int(period))) if quota.isdigit() and period.isdigit() else None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,57 @@
+"""The OpenAPI document and its page: valid, whole, and from this origin."""
+
+import re
+from pathlib import Path
+
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from fastier.web.codes import CODES
+from tests.api import Api, Document
+
+SOURCES = Path(__file__).parents[2] / "fastier"
+
+
+def test_the_document_is_valid_openapi_3_1(document: Document) -> None:
+    assert document.body["openapi"].startswith("3.1")
+    assert list(OpenAPIV31SpecValidator(document.body).iter_errors()) == []
+
+
+def test_operation_ids_are_unique_and_every_operation_says_what_it_does(document: Document) -> None:
+    operations = [operation for methods in document.body["paths"].values() for operation in methods.values()]
+    assert len({operation["operationId"] for operation in operations}) == len(operations)
+    assert all(operation["summary"].endswith((".", "done.")) for operation in operations)
+
+
+def test_keys_are_taken_by_every_write_but_sign_ins_and_tokens(document: Document) -> None:
+    for path, methods in document.body["paths"].items():
+        for method, operation in methods.items():
+            names = [parameter.get("$ref", "").rsplit("/", 1)[-1] for parameter in operation["parameters"]]
+            wanted = method in ("post", "patch") and not re.search(r"/auth/|/tokens", path)
+            assert ("IdempotencyKey" in names) == wanted, (method, path)
+
+
+def test_every_code_is_explained_and_used() -> None:
+    source = "\n".join(path.read_text() for path in SOURCES.rglob("*.py") if path.name != "codes.py")
+    used = set(re.findall(r'code="(\w+)"', source)) | set(re.findall(r'status, code, title = \d+, "(\w+)"', source))
+    used.add("internal_error")
+    assert used == set(CODES)
+
+
+def test_the_page_works_from_this_origin_alone(anybody: Api) -> None:
+    page = anybody.get("/api/docs")
+    assert (page.status_code, page.mimetype) == (200, "text/html")
+    assert "script" not in page.text.lower().replace("description", "")
+    links = re.findall(r'(?:href|src)="([^"]+)"', page.text)
+    assert links
+    assert all(link.startswith(("#", "/api/")) for link in links)
+    assert "style-src 'self'" in page.headers["Content-Security-Policy"]
+    for path in {link for link in links if link.startswith("/")}:
+        assert anybody.get(path).status_code == 200
+    anchors = {link[1:] for link in links if link.startswith("#")}
+    assert all(f'id="{anchor}"' in page.text for anchor in anchors)
+
+
+def test_a_problems_type_leads_to_its_explanation(anybody: Api) -> None:
+    refused = anybody.get("/me").json
+    path, _, anchor = refused["type"].partition("#")
+    assert f'id="{anchor}"' in anybody.get(path).text
