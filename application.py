@@ -3,11 +3,18 @@
 import os
 import sys
 
-from fastier.app import create_application
+from fastier import app, log
 from fastier.settings import Settings, SettingsError
+from fastier.web import sizing
 
 try:
-    application = create_application(Settings.from_environ(os.environ))
+    settings = Settings.from_environ(os.environ)
 except SettingsError as error:
     # One message that names every fault is all an operator needs; a traceback would bury it.
     sys.exit(str(error))
+
+log.configure(settings)
+_sizes = sizing.for_this_machine(settings)
+# gunicorn's post_fork looks for this name, to give each worker database connections of its own.
+services = app.build_services(settings, pool_size=_sizes.permits)
+application = app.build_application(services, _sizes)

@@ -20,7 +20,6 @@ from fastier.items.views import routes as item_routes
 from fastier.jobs import Handler, Periodic
 from fastier.lists import models as list_models
 from fastier.lists.views import routes as list_routes
-from fastier.mail import HANDLERS as MAIL_HANDLERS
 from fastier.services import Services
 from fastier.settings import Settings
 from fastier.storage import LocalStorage, storage_for
@@ -53,6 +52,7 @@ _PURGES: dict[str, Callable[[Any, int], int]] = {
     "purge.kept_answers": idempotency.purge,
     "purge.tokens": accounts.purge,
     "purge.throttles": throttle.purge_throttles,
+    "purge.failed_jobs": jobs.purge,
 }
 
 
@@ -123,7 +123,7 @@ def checks(services: Services) -> dict[str, Check]:
 def run_jobs(settings: Settings) -> None:
     """Run jobs until SIGTERM."""
     services = build_services(settings, pool_size=4, application_name="fastier-jobs")
-    handlers: dict[str, Handler] = {**MAIL_HANDLERS, **mails.HANDLERS}
+    handlers: dict[str, Handler] = dict(mails.HANDLERS)
     handlers |= {kind: partial(_purge, purge) for kind, purge in _PURGES.items()}
     periodic = [Periodic(kind, timedelta(minutes=10)) for kind in _PURGES]
     jobs.run(services, handlers, periodic)

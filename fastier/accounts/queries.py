@@ -63,7 +63,8 @@ _TAKE_LINK = text(
     "DELETE FROM mailed_links WHERE digest = :digest AND purpose = :purpose AND expires_at > now() RETURNING user_id"
 )
 _PURGE_TOKENS = text(
-    """DELETE FROM tokens WHERE id IN (SELECT id FROM tokens WHERE expires_at < now() ORDER BY expires_at LIMIT :limit)"""
+    """DELETE FROM tokens WHERE id IN (
+        SELECT id FROM tokens WHERE expires_at < now() ORDER BY expires_at LIMIT :limit)"""
 )
 _PURGE_LINKS = text(
     """DELETE FROM mailed_links WHERE digest IN (

@@ -66,7 +66,7 @@ def register(
     _allow(services, f"register:{address}", REGISTRATIONS)
     with services.database.reading() as connection:
         if queries.by_email(connection, new.email):
-            _refuse_taken(services, address)
+            raise _taken(services, address)
     password_hash = passwords.hash_password(new.password)
     fields = {
         "id": str(uuid7()),
@@ -85,12 +85,12 @@ def register(
             jobs.enqueue(connection, SEND_VERIFICATION, {"user_id": str(user["id"])})
             return SignedIn(dict(user), token), inbox, held.workspace_id
     # Two registrations of one address at once: the other was first.
-    return _refuse_taken(services, address)
+    raise _taken(services, address)
 
 
-def _refuse_taken(services: Services, address: str) -> Any:
+def _taken(services: Services, address: str) -> Conflict:
     _allow(services, f"taken:{address}", TAKEN_ADDRESSES)
-    raise Conflict("There is an account with this address; sign in, or reset its password.", code="email_taken")
+    return Conflict("There is an account with this address; sign in, or reset its password.", code="email_taken")
 
 
 def sign_in(services: Services, address: str, user_agent: str, given: SignIn) -> SignedIn:

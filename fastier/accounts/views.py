@@ -36,7 +36,7 @@ MOST_WORKSPACES = 200
 _COOKIE_SECONDS = service.SESSION_DAYS * 24 * 3600
 
 
-@routes.post("/auth/register", returns=Registered, status=201, mode="own", scope=None, refusals=(409,))
+@routes.post("/auth/register", returns=Registered, status=201, mode="own", scope=None, refusals=(403, 409))
 def register(call: Call, body: Registration) -> Reply:
     """Create an account, signed in, with a personal workspace and its inbox; a mail verifies the address."""
     _require_same_origin_for_cookie(call, body.session)
@@ -47,7 +47,7 @@ def register(call: Call, body: Registration) -> Reply:
     return _signed_in(call, signed_in, body.session, 201, workspace=workspace, inbox=inbox)
 
 
-@routes.post("/auth/login", returns=SignedIn, mode="own", scope=None, refusals=(401,))
+@routes.post("/auth/login", returns=SignedIn, mode="own", scope=None, refusals=(401, 403))
 def sign_in(call: Call, body: SignIn) -> Reply:
     """Sign in with an address and a password."""
     _require_same_origin_for_cookie(call, body.session)
@@ -155,8 +155,8 @@ def _profile(call: Call) -> dict[str, Any]:
 
 
 def _tokens(call: Call, query: PageQuery, kind: str, body: Any) -> Reply:
-    after = call.after(query, purpose=kind)
-    rows = queries.tokens(call.connection, call.viewer, kind, after and after[0], query.limit + 1)
+    after = call.after_id(query, purpose=kind)
+    rows = queries.tokens(call.connection, call.viewer, kind, after, query.limit + 1)
     total = queries.count_tokens(call.connection, call.viewer, kind, TOTAL_CAP + 1) if query.include else None
     shown = [body(call, row) for row in rows]
     return call.page_reply(shown, query, purpose=kind, key=lambda row: [row["id"]], total=total)

@@ -4,15 +4,14 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from sqlalchemy import DateTime, MetaData, String, text
-from sqlalchemy.dialects.postgresql import UUID as PostgresUUID
+from sqlalchemy import DateTime, MetaData, String, Uuid, text
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 # Sorts by bytes whatever the database's locale, so that an order key means the same on every server.
 Bytewise = String(collation="C")
 
 # Ids are made by the application or its clients (UUID version 7); the database has no default for them.
-Id = Annotated[UUID, mapped_column(PostgresUUID, primary_key=True)]
+Id = Annotated[UUID, mapped_column(Uuid, primary_key=True)]
 Moment = Annotated[datetime, mapped_column(DateTime(timezone=True))]
 Created = Annotated[datetime, mapped_column(DateTime(timezone=True), server_default=text("now()"))]
 

@@ -4,7 +4,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
+from typing import TextIO
 
 from alembic import command
 from alembic.config import Config
@@ -42,8 +44,8 @@ class SchemaState:
         return self.current == self.head or (self.current is not None and not self.known)
 
 
-def _config() -> Config:
-    config = Config()
+def _config(output: TextIO | None = None) -> Config:
+    config = Config(output_buffer=output)
     config.set_main_option("script_location", str(MIGRATIONS))
     # Alembic splits this path by a separator of its own unless told which; the folder is one.
     config.set_main_option("path_separator", "os")
@@ -84,6 +86,13 @@ def downgrade(database_url: str, revision: str) -> None:
     """Go back to `revision`; for development and the tests, which hold each migration to be reversible."""
     with _locked_connection(database_url) as connection:
         _run(connection, lambda config: command.downgrade(config, revision))
+
+
+def script() -> str:
+    """The SQL of all migrations, for people and linters to read."""
+    output = StringIO()
+    command.upgrade(_config(output), "head", sql=True)
+    return output.getvalue()
 
 
 def _run(connection: Connection, act: Callable[[Config], None]) -> None:
@@ -134,6 +143,7 @@ def _wait_for_lock(connection: Connection) -> None:
             return
         if time.monotonic() > deadline:
             raise MigrationError(
-                f"Another migration has held the lock for {LOCK_PATIENCE_SECONDS} s; see which with SELECT * FROM pg_stat_activity WHERE application_name = 'fastier-migrate'."
+                f"Another migration has held the lock for {LOCK_PATIENCE_SECONDS} s; see which with "
+                "SELECT * FROM pg_stat_activity WHERE application_name = 'fastier-migrate'."
             )
         time.sleep(0.2)

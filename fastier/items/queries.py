@@ -15,7 +15,8 @@ _COLUMNS = """i.id, i.list_id, i.title, i.notes, i.priority, g.names AS tags, i.
     i.completed_at, i.position, i.attachment_count, i.created_at, i.updated_at,
     greatest(i.revision, g.revision) AS revision"""
 _TAGS = """LEFT JOIN LATERAL (
-        SELECT array_agg(t.name ORDER BY t.folded) FILTER (WHERE t.deleted_at IS NULL) AS names, max(t.revision) AS revision
+        SELECT array_agg(t.name ORDER BY t.folded) FILTER (WHERE t.deleted_at IS NULL) AS names,
+            max(t.revision) AS revision
         FROM item_tags it JOIN tags t ON t.id = it.tag_id WHERE it.item_id = i.id) g ON true"""
 
 _ONE = text(
@@ -84,7 +85,8 @@ _INSERT = text(
 _INSERT_TAGGED = text(
     f"""WITH i AS ({_MADE}), {_CARRIED.format(only_if="AND EXISTS (SELECT FROM i)")},
     links AS (INSERT INTO item_tags (item_id, tag_id, workspace_id) SELECT i.id, c.id, :workspace FROM i, carried c)
-    SELECT {_COLUMNS} FROM i, (SELECT array_agg(name ORDER BY folded) AS names, max(revision) AS revision FROM carried) g"""
+    SELECT {_COLUMNS}
+    FROM i, (SELECT array_agg(name ORDER BY folded) AS names, max(revision) AS revision FROM carried) g"""
 )
 _RETAG = text(
     f"""WITH {_CARRIED.format(only_if="")},

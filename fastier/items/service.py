@@ -72,7 +72,7 @@ def change_item(
 ) -> dict[str, Any]:
     """Apply a merge patch; only the columns that were sent are written."""
     sent = patch.sent()
-    fields = {name: sent[name] for name in ("title", "notes", "priority") if name in sent}
+    fields: dict[str, Any] = {name: sent[name] for name in ("title", "notes", "priority") if name in sent}
     if "due" in sent:
         fields |= _due_fields(viewer, _merged_due(there["due"], patch.due) if patch.due else None)
     if "tags" in sent:

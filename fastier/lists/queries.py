@@ -34,7 +34,8 @@ _INSERT = text(
     VALUES (:id, :workspace, :name, :is_inbox, :position, :revision) ON CONFLICT (id) DO NOTHING RETURNING {_COLUMNS}"""
 )
 _CHANGE = text(
-    f"""UPDATE lists l SET name = :name, revision = :revision, updated_at = now() WHERE l.id = :id RETURNING {_COLUMNS}"""
+    f"""UPDATE lists l SET name = :name, revision = :revision, updated_at = now() WHERE l.id = :id
+    RETURNING {_COLUMNS}"""
 )
 _DELETE = text("UPDATE lists SET deleted_at = now(), revision = :revision, updated_at = now() WHERE id = :id")
 _RESTORE = text(

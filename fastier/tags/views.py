@@ -19,8 +19,8 @@ def list_tags(call: Call, workspace_id: UUID, query: PageQuery) -> Reply:
     """The tags of a workspace, by name."""
     seen = access.to_read(call.connection, call.viewer, "workspaces", workspace_id)
     etag = call.not_modified(seen.etag)
-    after = call.after(query, purpose="tags")
-    rows = queries.page(call.connection, seen, after and after[0], query.limit + 1)
+    after = call.after_id(query, purpose="tags")
+    rows = queries.page(call.connection, seen, after, query.limit + 1)
     total = queries.count(call.connection, seen, TOTAL_CAP + 1) if query.include else None
     return call.page_reply(
         rows, query, purpose="tags", key=lambda row: [queries.fold(row["name"])], etag=etag, total=total

@@ -11,6 +11,7 @@ from fastier.errors import Unauthorized
 from fastier.services import Services
 from fastier.web import etags, pages
 from fastier.web.pages import Cursors
+from fastier.web.schemas import PageQuery
 from fastier.web.viewer import Viewer
 
 
@@ -67,7 +68,7 @@ class Call:
     def page_reply(
         self,
         rows: list[dict[str, Any]],
-        query: pages.PageQuery,
+        query: PageQuery,
         *,
         purpose: str,
         key: Callable[[dict[str, Any]], list[Any]],
@@ -78,9 +79,14 @@ class Call:
         body = pages.page_body(rows, query, lambda row: self.cursors.write(purpose, key(row)), total)
         return Reply(body, etag=etag, headers=pages.link_header(body["next_cursor"]))
 
-    def after(self, query: pages.PageQuery, *, purpose: str) -> list[Any] | None:
+    def after(self, query: PageQuery, *, purpose: str) -> list[Any] | None:
         """The sort key that the page continues after, None for the first page."""
         return self.cursors.read(purpose, query.cursor) if query.cursor else None
+
+    def after_id(self, query: PageQuery, *, purpose: str) -> str | None:
+        """The last row's one sort key, None for the first page."""
+        key = self.after(query, purpose=purpose)
+        return str(key[0]) if key else None
 
     @property
     def user_agent(self) -> str:

@@ -24,6 +24,8 @@ CODES: dict[str, str] = {
     "method_not_allowed": "The address takes other methods; see Allow.",
     "missing_client_header": "A write with a cookie needs the header X-Fastier-Client.",
     "not_found": "It does not exist, is deleted, or is not yours to see.",
+    "not_ready": "This instance has not reached all it needs yet; the detail says what is missing.",
+    "overloaded": "More requests than can be served right now. Try again after Retry-After; nothing was done.",
     "personal_workspace": "A personal workspace goes only with its account.",
     "precondition_failed": "It has changed since you read it. Read it again and repeat your change.",
     "role": "Your role in this workspace does not allow this.",

@@ -69,7 +69,8 @@ def _resolved(document: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
 
 def _fields(document: dict[str, Any], node: dict[str, Any]) -> list[dict[str, Any]]:
     """The fields of a body's schema: name, type, whether required, and description."""
-    schema = next(iter(node.get("content", {}).values()), {}).get("schema")
+    media: dict[str, Any] = next(iter(node.get("content", {}).values()), {})
+    schema = media.get("schema")
     if not schema:
         return []
     resolved = _resolved(document, schema)

@@ -43,7 +43,7 @@ class KeyedRequest:
     fingerprint: bytes
 
     def begin(self, connection: Connection) -> None:
-        """Raise AnswerInstead, 409 or 422 where the key has been used; otherwise this request holds it until its commit."""
+        """Hold the key until the commit; AnswerInstead, 409 or 422 where it has been used."""
         digest = hashlib.sha256(self.viewer.user_id.bytes + self.key.encode()).digest()
         if not connection.execute(_LOCK, {"lock": int.from_bytes(digest[:8], signed=True)}).scalar_one():
             raise Conflict(

@@ -27,8 +27,9 @@ class Cursors:
         return URLSafeSerializer(self._secret_key, salt=f"cursor:{purpose}", serializer=_Json)
 
     def write(self, purpose: str, key: Sequence[Any]) -> str:
-        written: bytes = self._serializer(purpose).dumps(list(key))
-        return written.decode()
+        written: str | bytes = self._serializer(purpose).dumps(list(key))
+        # itsdangerous gives bytes where the payload's serializer does.
+        return written.decode() if isinstance(written, bytes) else written
 
     def read(self, purpose: str, cursor: str) -> list[Any]:
         """The sort key that the page continues after; BadRequest when it was made for another list or by hand."""

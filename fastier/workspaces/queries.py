@@ -8,16 +8,17 @@ from sqlalchemy import Connection, RowMapping, TextClause, text
 from fastier.web.viewer import Viewer
 
 # What a row of each table must satisfy to be found; an item is also hidden by its list.
+_IN_LIVE_LIST = "EXISTS (SELECT FROM lists l WHERE l.id = t.list_id AND l.deleted_at IS NULL)"
 _LIVE = {
     "workspaces": "t.deleted_at IS NULL",
     "lists": "t.deleted_at IS NULL",
     "tags": "t.deleted_at IS NULL",
-    "items": "t.deleted_at IS NULL AND EXISTS (SELECT FROM lists l WHERE l.id = t.list_id AND l.deleted_at IS NULL)",
+    "items": f"t.deleted_at IS NULL AND {_IN_LIVE_LIST}",
 }
 _DELETED = {
     "lists": "t.deleted_at IS NOT NULL",
     "tags": "t.deleted_at IS NOT NULL",
-    "items": "t.deleted_at IS NOT NULL AND EXISTS (SELECT FROM lists l WHERE l.id = t.list_id AND l.deleted_at IS NULL)",
+    "items": f"t.deleted_at IS NOT NULL AND {_IN_LIVE_LIST}",
 }
 
 

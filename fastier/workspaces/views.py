@@ -15,8 +15,8 @@ routes = Routes("workspaces")
 @routes.get("/workspaces", returns=PageOf[Workspace])
 def list_workspaces(call: Call, query: PageQuery) -> Reply:
     """The workspaces that you belong to, oldest first."""
-    after = call.after(query, purpose="workspaces")
-    rows = queries.page(call.connection, call.viewer, after and after[0], query.limit + 1)
+    after = call.after_id(query, purpose="workspaces")
+    rows = queries.page(call.connection, call.viewer, after, query.limit + 1)
     total = queries.count(call.connection, call.viewer, TOTAL_CAP + 1) if query.include else None
     return call.page_reply(rows, query, purpose="workspaces", key=lambda row: [row["id"]], total=total)
 

@@ -136,7 +136,7 @@ def test_renaming_a_tag_changes_the_items_that_carry_it(alice: Person) -> None:
 
 
 def test_items_move_before_after_and_to_the_end(alice: Person) -> None:
-    a, b, c = (alice.item(title)["id"] for title in "abc")
+    a, _, c = (alice.item(title)["id"] for title in "abc")
     alice.post(f"/items/{c}/move", {"before": a})
     assert alice.titles() == ["c", "a", "b"]
     alice.post(f"/items/{c}/move", {"after": a})
@@ -160,7 +160,7 @@ def test_a_neighbour_must_be_another_item_of_the_list(alice: Person, bob: Person
 
 
 def test_a_gap_that_is_halved_too_often_is_spread_out(alice: Person) -> None:
-    first, second, *_ = (alice.item(str(number))["id"] for number in range(4))
+    first, *_ = (alice.item(str(number))["id"] for number in range(4))
     a, b = alice.item("a")["id"], alice.item("b")["id"]
     for turn in range(1300):
         moved = alice.post(f"/items/{(a, b)[turn % 2]}/move", {"after": first})

@@ -1,0 +1,7 @@
+"""Jobs: what is done after an answer, at least once, on a queue in the database."""
+
+from fastier.jobs import models
+from fastier.jobs.queue import JobsOverview, enqueue, jobs_overview, purge
+from fastier.jobs.runner import Handler, Periodic, Runner, run
+
+__all__ = ["Handler", "JobsOverview", "Periodic", "Runner", "enqueue", "jobs_overview", "models", "purge", "run"]
