@@ -36,7 +36,7 @@ class Job(Base):
 
 
 class JobPeriod(Base):
-    """The last period for which a periodic job was added."""
+    """The last period for which a periodic job was added, by the second of the epoch at which it began."""
 
     __tablename__ = "job_periods"
 

@@ -92,7 +92,10 @@ def enqueue(
 
 
 def enqueue_period(connection: Connection, kind: str, period: int) -> None:
-    """Add the periodic job of this period, unless somebody has, or the one before is unfinished."""
+    """Add the job of the period that began at this second of the epoch, unless there is one or the last is unfinished.
+
+    Seconds rather than a count of periods, so that a release may change how often.
+    """
     connection.execute(_ENQUEUE_PERIOD, {"kind": kind, "period": period})
 
 
@@ -116,13 +119,18 @@ def finish(connection: Connection, held: Lease) -> None:
 
 def retry(connection: Connection, held: Lease, error: str, delay: float) -> None:
     """Put the job back, due after so many seconds."""
-    parameters = {"id": held.id, "holder": held.holder, "error": error[:_LONGEST_ERROR], "delay": delay}
+    parameters = {"id": held.id, "holder": held.holder, "error": _storable(error), "delay": delay}
     connection.execute(_RETRY, parameters)
 
 
 def give_up(connection: Connection, held: Lease, error: str) -> None:
     """Keep the job as failed, for people to look at."""
-    connection.execute(_GIVE_UP, {"id": held.id, "holder": held.holder, "error": error[:_LONGEST_ERROR]})
+    connection.execute(_GIVE_UP, {"id": held.id, "holder": held.holder, "error": _storable(error)})
+
+
+def _storable(error: str) -> str:
+    """What PostgreSQL takes as text: an error may repeat a file's NUL or half a surrogate pair."""
+    return error[:_LONGEST_ERROR].replace("\0", "").encode(errors="replace").decode()
 
 
 def jobs_overview(connection: Connection) -> JobsOverview:

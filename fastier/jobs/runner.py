@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import structlog
@@ -22,6 +23,9 @@ from fastier.services import Services
 
 # Does the work of one job; raising means that it is tried again later, so its effect must be safe to repeat.
 Handler = Callable[[Services, dict[str, Any]], None]
+
+# An outage makes a thread wait 2, 4, 8 and then always 16 times as long as when nothing is due.
+MOST_DOUBLINGS = 4
 
 log: Any = structlog.get_logger()
 
@@ -67,8 +71,12 @@ class Runner:
         self.periodic = list(periodic)
         self.pace = pace
         self.name = f"{socket.gethostname()[:40]}-{uuid7().hex[-12:]}"
+        # A signal handler may put into this whatever its thread is doing; setting an Event there could deadlock.
+        self._told: SimpleQueue[None] = SimpleQueue()
         self._stopping = threading.Event()
         self._held: dict[str, Lease] = {}
+        self._periods: dict[str, int] = {}
+        self._is_down = False
         self._threads = [
             threading.Thread(target=self._work, args=(f"{self.name}-{number}",), name=f"jobs-{number}", daemon=True)
             for number in range(threads)
@@ -79,25 +87,33 @@ class Runner:
             thread.start()
 
     def stop(self) -> None:
-        """Take no more jobs."""
-        self._stopping.set()
+        """Take no more jobs; also for signal handlers."""
+        self._told.put(None)
 
     def run(self) -> bool:
         """Work until stopped; True when everything that ran has ended within the time for stopping."""
         self.start()
         log.info("jobs_started", runner=self.name, kinds=sorted(self.handlers))
         renewed = due = time.monotonic()
-        while not self._stopping.wait(min(self.pace.idle, self.pace.lease / 6)):
+        while not self._is_told_to_stop(within=min(self.pace.idle, self.pace.lease / 6)):
             now = time.monotonic()
-            if now - renewed >= self.pace.lease / 3:
+            if self._held and now - renewed >= self.pace.lease / 3:
                 renewed = now
                 self._guarded(self._renew)
             if now >= due:
-                due = now + max(self.pace.idle, 5.0)
-                self._guarded(self._enqueue_periodic)
+                due = now + self.pace.idle
+                self._enqueue_periodic()
         return self._join()
 
+    def _is_told_to_stop(self, within: float) -> bool:
+        try:
+            self._told.get(timeout=within)
+        except Empty:
+            return False
+        return True
+
     def _join(self) -> bool:
+        self._stopping.set()
         deadline = time.monotonic() + self.pace.stop
         while any(thread.is_alive() for thread in self._threads) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -108,19 +124,22 @@ class Runner:
     def _work(self, holder: str) -> None:
         failures = 0
         while not self._stopping.is_set():
-            try:
-                held = self._lease(holder)
-            except SQLAlchemyError as error:
-                failures += 1
-                if failures == 1:
-                    log.warning("jobs_database_unavailable", runner=holder, **describe(error))
-                self._stopping.wait(min(self.pace.idle * 2**failures, 30.0))
-                continue
-            failures = 0
-            if held is None:
-                self._stopping.wait(self.pace.idle * random.uniform(0.8, 1.2))  # noqa: S311
+            if self._guarded(partial(self._work_once, holder)):
+                failures = 0
             else:
-                self._guarded(partial(self._do, held))
+                failures = min(failures + 1, MOST_DOUBLINGS)
+                self._rest(2**failures)
+
+    def _work_once(self, holder: str) -> None:
+        held = self._lease(holder)
+        if held is None:
+            self._rest(1)
+        else:
+            self._do(held)
+
+    def _rest(self, times: float) -> None:
+        """Wait a little at random, so that many runners do not ask at the same moment."""
+        self._stopping.wait(self.pace.idle * times * random.uniform(0.8, 1.2))  # noqa: S311
 
     def _lease(self, holder: str) -> Lease | None:
         with self.services.database.transaction() as connection:
@@ -153,7 +172,7 @@ class Runner:
             attempts=held.attempts,
             **describe(error),
         )
-        reason = f"{type(error).__name__}: {error}"
+        reason = describe(error)["error"]
         with self.services.database.transaction() as connection:
             if is_last:
                 queue.give_up(connection, held, reason)
@@ -172,22 +191,45 @@ class Runner:
                     log.warning("job_lease_lost", job=held.id, kind=held.kind)
 
     def _enqueue_periodic(self) -> None:
+        """Ask the database only when a period has begun that this runner has not asked about."""
         now = datetime.now(UTC).timestamp()
-        with self.services.database.transaction() as connection:
-            for each in self.periodic:
-                queue.enqueue_period(connection, each.kind, int(now // each.every.total_seconds()))
+        periods = {each.kind: int(now - now % each.every.total_seconds()) for each in self.periodic}
+        begun = {kind: period for kind, period in periods.items() if self._periods.get(kind) != period}
+        if begun and self._guarded(partial(self._enqueue_periods, begun)):
+            self._periods |= begun
 
-    def _guarded(self, act: Callable[[], None]) -> None:
-        """An outage ends no thread: the lease runs out, and the job is done again."""
+    def _enqueue_periods(self, begun: dict[str, int]) -> None:
+        with self.services.database.transaction() as connection:
+            for kind, period in sorted(begun.items()):
+                queue.enqueue_period(connection, kind, period)
+
+    def _guarded(self, act: Callable[[], None]) -> bool:
+        """Whether it went well. No error ends a thread: the lease runs out, and the job is done again."""
         try:
             act()
         except SQLAlchemyError as error:
-            log.warning("jobs_database_unavailable", runner=self.name, **describe(error))
+            if not self._is_down:
+                self._is_down = True
+                log.warning("jobs_database_unavailable", runner=self.name, **describe(error))
+            return False
+        except Exception as error:
+            log.error("jobs_failed", runner=self.name, **describe(error))
+            return False
+        if self._is_down:
+            self._is_down = False
+            log.info("jobs_database_available", runner=self.name)
+        return True
 
 
-def run(services: Services, handlers: Mapping[str, Handler], periodic: Sequence[Periodic] = ()) -> bool:
+def run(
+    services: Services,
+    handlers: Mapping[str, Handler],
+    periodic: Sequence[Periodic] = (),
+    *,
+    pace: Pace = Pace(),
+) -> bool:
     """Run jobs in this process until SIGTERM or SIGINT; True when all that ran has ended."""
-    runner = Runner(services, handlers, periodic)
+    runner = Runner(services, handlers, periodic, pace=pace)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: runner.stop())
     return runner.run()

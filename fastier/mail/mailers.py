@@ -5,6 +5,7 @@ import os
 import re
 import threading
 from dataclasses import dataclass, field
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
@@ -15,6 +16,8 @@ from botocore.config import Config
 
 from fastier.settings import Settings
 
+# SES promises nothing about bodies with 8 bits; names and texts with accents are encoded.
+_SEVEN_BITS = SMTP.clone(cte_type="7bit")
 _CONFIG = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 2, "mode": "standard"})
 
 
@@ -74,10 +77,10 @@ class SesMailer:
 
 
 def _built(message: Message, sender: str) -> EmailMessage:
-    """The message as it goes out; the library refuses a header with a line break in it."""
-    built = EmailMessage(policy=SMTP)
+    """The message as it goes out; a line break in a header, or anything but one address to send to, is a ValueError."""
+    built = EmailMessage(policy=_SEVEN_BITS)
     built["From"] = sender
-    built["To"] = message.to
+    built["To"] = Address(addr_spec=message.to)
     built["Subject"] = message.subject
     built["Auto-Submitted"] = "auto-generated"
     built.set_content(message.text)

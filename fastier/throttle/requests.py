@@ -1,15 +1,15 @@
 """Counts requests in memory that all workers of an instance share, without a lock and within a fixed size."""
 
 import hashlib
+import math
 import mmap
-import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-# A slot: the key's fingerprint, and when all its requests will have been given back.
-_SLOT = struct.Struct("<Qd")
+# A slot is two words of 8 bytes: the key's fingerprint, and when all its requests will have been given back.
 _SLOTS = 65_536
+_SLOT_BYTES = 16
 _PROBES = 8
 
 
@@ -30,8 +30,9 @@ class RequestLimiter:
 
     Make it before the workers are forked: they share its anonymous memory (1 MiB), and the monotonic clock, which on
     Linux is one for all processes. Two workers that write one slot at the same moment lose one count, which a limit of
-    thousands bears better than a lock that a killed worker would hold for ever. When a key finds eight busy slots of
-    others, it is let through: the limit protects, it does not bill.
+    thousands bears better than a lock that a killed worker would hold for ever. Each word is written whole, so that
+    nobody reads half of a moment. When a key finds eight busy slots of others, it is let through: the limit protects,
+    it does not bill.
     """
 
     def __init__(self, *, quota: int, window_seconds: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -39,7 +40,9 @@ class RequestLimiter:
         self.window = window_seconds
         self._share = window_seconds / quota
         self._clock = clock
-        self._slots = mmap.mmap(-1, _SLOT.size * _SLOTS)
+        memory = memoryview(mmap.mmap(-1, _SLOT_BYTES * _SLOTS))
+        self._owners = memory.cast("Q")
+        self._moments = memory.cast("d")
 
     def take(self, key: bytes) -> Verdict:
         """Count one request of this key."""
@@ -52,19 +55,21 @@ class RequestLimiter:
         # A share of slack, since sums of floating-point shares do not meet the window exactly.
         if moved > now + self.window + self._share * 1e-6:
             return self._verdict(False, full_at, now)
-        _SLOT.pack_into(self._slots, slot, fingerprint, moved)
+        # The moment first: whoever reads in between sees the slot as busy, with its idle owner.
+        self._moments[slot + 1] = moved
+        self._owners[slot] = fingerprint
         return self._verdict(True, moved, now)
 
     def _find(self, fingerprint: int, now: float) -> tuple[int | None, float]:
         """The key's slot and moment; for a new key the first slot that nobody needs any more."""
         idle: int | None = None
         for probe in range(_PROBES):
-            offset = (fingerprint + probe) % _SLOTS * _SLOT.size
-            owner, full_at = _SLOT.unpack_from(self._slots, offset)
-            if owner == fingerprint:
-                return offset, full_at
-            if idle is None and (owner == 0 or full_at <= now):
-                idle = offset
+            slot = (fingerprint + probe) % _SLOTS * 2
+            full_at = self._moments[slot + 1]
+            if self._owners[slot] == fingerprint:
+                return slot, full_at
+            if idle is None and full_at <= now:
+                idle = slot
         return idle, now
 
     def _verdict(self, allowed: bool, full_at: float, now: float) -> Verdict:
@@ -78,5 +83,5 @@ def limit_headers(verdict: Verdict) -> dict[str, str]:
     """The two headers of the IETF's draft, as structured fields."""
     return {
         "RateLimit-Policy": f'"default";q={verdict.quota};w={verdict.window}',
-        "RateLimit": f'"default";r={verdict.remaining};t={round(verdict.reset + 0.5)}',
+        "RateLimit": f'"default";r={verdict.remaining};t={math.ceil(verdict.reset)}',
     }

@@ -1,0 +1,189 @@
+"""Files on S3: clients talk to it directly by signed addresses, this process only asks for facts."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from fastier.storage.breaker import Breaker
+from fastier.storage.disposition import content_disposition
+from fastier.storage.protocol import (
+    DOWNLOAD_SECONDS,
+    MOST_DELETED,
+    MOST_READ,
+    UPLOAD_SECONDS,
+    ObjectMissing,
+    Part,
+    SignedRequest,
+    StorageUnavailable,
+    StoredObject,
+    Upload,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+# Two attempts of seven seconds end before any timeout around them does. A checksum is sent only where one is asked
+# for: a signed address can carry no header that its client does not know of.
+_CONFIG = Config(
+    signature_version="s3v4",
+    connect_timeout=2,
+    read_timeout=5,
+    retries={"total_max_attempts": 2, "mode": "standard"},
+    max_pool_connections=8,
+    request_checksum_calculation="when_required",
+    response_checksum_validation="when_required",
+)
+_MISSING = {"404", "NoSuchKey", "NoSuchUpload", "NotFound"}
+
+
+class S3Storage:
+    """One bucket; the client is made at the first call, in the process that makes it."""
+
+    def __init__(self, bucket: str, *, breaker: Breaker | None = None) -> None:
+        self.bucket = bucket
+        self._breaker = breaker or Breaker()
+        self._lock = threading.Lock()
+        self._client: S3Client | None = None
+
+    @property
+    def client(self) -> "S3Client":
+        with self._lock:
+            if self._client is None:
+                self._client = boto3.client("s3", config=_CONFIG)
+            return self._client
+
+    @contextmanager
+    def _asking(self) -> Iterator["S3Client"]:
+        """The client, with its errors as ours."""
+        with self._breaker.call():
+            try:
+                yield self.client
+            except ClientError as error:
+                code = error.response["Error"]["Code"]
+                if code in _MISSING:
+                    raise ObjectMissing(code) from error
+                raise StorageUnavailable(f"S3 answered {code}") from error
+            except BotoCoreError as error:
+                raise StorageUnavailable(type(error).__name__) from error
+
+    def _presign(self, operation: str, seconds: int, **parameters: Any) -> str:
+        named = {"Bucket": self.bucket, **parameters}
+        return self.client.generate_presigned_url(operation, Params=named, ExpiresIn=seconds)
+
+    def presign_put(self, key: str, *, content_type: str, size: int, checksum: str | None) -> SignedRequest:
+        headers = {"Content-Type": content_type, "Content-Length": str(size)}
+        parameters: dict[str, Any] = {"Key": key, "ContentType": content_type, "ContentLength": size}
+        if checksum is not None:
+            headers["x-amz-checksum-sha256"] = parameters["ChecksumSHA256"] = checksum
+        return SignedRequest("PUT", self._presign("put_object", UPLOAD_SECONDS, **parameters), headers)
+
+    def presign_get(self, key: str, *, file_name: str, content_type: str, inline: bool) -> str:
+        return self._presign(
+            "get_object",
+            DOWNLOAD_SECONDS,
+            Key=key,
+            ResponseContentType=content_type,
+            ResponseContentDisposition=content_disposition(file_name, inline=inline),
+        )
+
+    def start_multipart(self, key: str, *, content_type: str) -> str:
+        with self._asking() as client:
+            answer = client.create_multipart_upload(
+                Bucket=self.bucket,
+                Key=key,
+                ContentType=content_type,
+                ChecksumAlgorithm="CRC64NVME",
+                ChecksumType="FULL_OBJECT",
+            )
+            return answer["UploadId"]
+
+    def presign_part(self, key: str, upload_id: str, number: int, size: int) -> SignedRequest:
+        parameters = {"Key": key, "UploadId": upload_id, "PartNumber": number, "ContentLength": size}
+        url = self._presign("upload_part", UPLOAD_SECONDS, **parameters)
+        return SignedRequest("PUT", url, {"Content-Length": str(size)})
+
+    def list_parts(self, key: str, upload_id: str) -> list[Part]:
+        with self._asking() as client:
+            pages = client.get_paginator("list_parts").paginate(Bucket=self.bucket, Key=key, UploadId=upload_id)
+            parts = [part for page in pages for part in page.get("Parts", [])]
+        return [Part(part["PartNumber"], part["Size"], part["ETag"]) for part in parts]
+
+    def complete_multipart(self, key: str, upload_id: str, parts: Sequence[Part]) -> None:
+        named: Any = {"Parts": [{"PartNumber": part.number, "ETag": part.etag} for part in parts]}
+        try:
+            with self._asking() as client:
+                client.complete_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload_id, MultipartUpload=named)
+        except ObjectMissing:
+            # The answer to an earlier call may have been lost on its way, and the upload is over.
+            if self.head(key) is None:
+                raise
+
+    def abort_multipart(self, key: str, upload_id: str) -> None:
+        try:
+            with self._asking() as client:
+                client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload_id)
+        except ObjectMissing:
+            return
+
+    def head(self, key: str) -> StoredObject | None:
+        try:
+            with self._asking() as client:
+                answer = client.head_object(Bucket=self.bucket, Key=key, ChecksumMode="ENABLED")
+        except ObjectMissing:
+            return None
+        found = StoredObject(key, answer["ContentLength"], answer["LastModified"], answer.get("ContentType"))
+        return _with_checksum(found, answer)
+
+    def read_start(self, key: str, length: int) -> bytes:
+        last = min(length, MOST_READ) - 1
+        with self._asking() as client:
+            try:
+                answer = client.get_object(Bucket=self.bucket, Key=key, Range=f"bytes=0-{last}")
+            except ClientError as error:
+                # An empty object has no first byte.
+                if error.response["Error"]["Code"] == "InvalidRange":
+                    return b""
+                raise
+            return answer["Body"].read(MOST_READ)
+
+    def delete(self, keys: Sequence[str]) -> None:
+        if not keys:
+            return
+        assert len(keys) <= MOST_DELETED, "S3 takes no more at once"
+        with self._asking() as client:
+            answer = client.delete_objects(
+                Bucket=self.bucket, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True}
+            )
+        if answer.get("Errors"):
+            raise StorageUnavailable(f"S3 deleted all but {len(answer['Errors'])}")
+
+    def list_objects(self, prefix: str, *, after: str, limit: int) -> list[StoredObject]:
+        with self._asking() as client:
+            answer = client.list_objects_v2(
+                Bucket=self.bucket, Prefix=prefix, StartAfter=after, MaxKeys=min(limit, 1000)
+            )
+        return [StoredObject(each["Key"], each["Size"], each["LastModified"]) for each in answer.get("Contents", [])]
+
+    def list_multiparts(self, limit: int) -> list[Upload]:
+        with self._asking() as client:
+            answer = client.list_multipart_uploads(Bucket=self.bucket, MaxUploads=min(limit, 1000))
+        return [Upload(each["Key"], each["UploadId"], each["Initiated"]) for each in answer.get("Uploads", [])]
+
+    def check(self) -> None:
+        with self._asking() as client:
+            client.head_bucket(Bucket=self.bucket)
+
+
+def _with_checksum(found: StoredObject, answer: Any) -> StoredObject:
+    """A composite checksum, which ends with a dash and the number of parts, is of no use to us."""
+    if sha256 := answer.get("ChecksumSHA256"):
+        if "-" not in sha256:
+            return StoredObject(found.key, found.size, found.modified_at, found.content_type, sha256, "SHA256")
+    elif crc := answer.get("ChecksumCRC64NVME"):
+        return StoredObject(found.key, found.size, found.modified_at, found.content_type, crc, "CRC64NVME")
+    return found
