@@ -13,6 +13,9 @@ from fastier.accounts import mails
 from fastier.accounts import models as account_models
 from fastier.accounts import queries as accounts
 from fastier.accounts.views import routes as account_routes
+from fastier.attachments import models as attachment_models
+from fastier.attachments import sweeping
+from fastier.attachments.views import routes as attachment_routes
 from fastier.database import Base, Database, migrate
 from fastier.health import Check, CheckError, Checks, Readiness
 from fastier.items import models as item_models
@@ -26,6 +29,7 @@ from fastier.storage import LocalStorage, storage_for
 from fastier.tags import models as tag_models
 from fastier.tags.views import routes as tag_routes
 from fastier.throttle import RequestLimiter
+from fastier.trash import purging
 from fastier.web import admission, bodies, docs, idempotency, middleware, openapi, problems, sizing
 from fastier.web import models as web_models
 from fastier.web.binding import PREFIX, Binder
@@ -40,11 +44,12 @@ MODELS = (
     list_models,
     tag_models,
     item_models,
+    attachment_models,
     web_models,
     jobs.models,
     throttle.models,
 )
-FEATURES = (account_routes, workspace_routes, list_routes, tag_routes, item_routes)
+FEATURES = (account_routes, workspace_routes, list_routes, tag_routes, item_routes, attachment_routes)
 
 # Each deletes at most this many rows in one transaction, so that nobody waits behind it.
 PURGE_BATCH = 1000
@@ -123,9 +128,9 @@ def checks(services: Services) -> dict[str, Check]:
 def run_jobs(settings: Settings) -> None:
     """Run jobs until SIGTERM."""
     services = build_services(settings, pool_size=4, application_name="fastier-jobs")
-    handlers: dict[str, Handler] = dict(mails.HANDLERS)
+    handlers: dict[str, Handler] = {**mails.HANDLERS, **sweeping.HANDLERS, **purging.HANDLERS}
     handlers |= {kind: partial(_purge, purge) for kind, purge in _PURGES.items()}
-    periodic = [Periodic(kind, timedelta(minutes=10)) for kind in _PURGES]
+    periodic = [Periodic(kind, timedelta(hours=1)) for kind in (*_PURGES, sweeping.SWEEP, purging.PURGE)]
     jobs.run(services, handlers, periodic)
 
 

@@ -60,6 +60,12 @@ TABLE: dict[str, tuple[Any, tuple[int, ...]]] = {
     "POST /items/{item_id}/complete": (None, WRITE),
     "POST /items/{item_id}/reopen": (None, WRITE),
     "POST /items/{item_id}/restore": (None, WRITE),
+    "GET /items/{item_id}/attachments": (None, READ),
+    "POST /items/{item_id}/attachments": ({"file_name": "a", "content_type": "text/plain", "size": 1}, CREATE),
+    "GET /attachments/{attachment_id}": (None, READ),
+    "POST /attachments/{attachment_id}/complete": (None, WRITE),
+    "GET /attachments/{attachment_id}/content": (None, (401, 404, 302, 302, 302, 302, 302)),
+    "DELETE /attachments/{attachment_id}": (None, DELETE),
     "GET /workspaces/{workspace_id}/tags": (None, READ),
     "POST /workspaces/{workspace_id}/tags": ({"name": "fresh"}, CREATE),
     "GET /tags/{tag_id}": (None, READ),
@@ -82,7 +88,7 @@ class World:
 
 
 @pytest.fixture
-def world(settle: Callable[[str], Person], anybody: Api, database: Database, request: pytest.FixtureRequest) -> World:
+def world(settle: Callable[[str], Person], anybody: Api, database: Database) -> World:
     owner = settle("owner")
     workspace = owner.post("/workspaces", {"name": "shared"}).json["id"]
     people: dict[str, Api] = {name: settle(name) for name in ("stranger", "viewer", "editor", "admin")}
@@ -103,6 +109,7 @@ def world(settle: Callable[[str], Person], anybody: Api, database: Database, req
         "list_id": list_id,
         "item_id": item["id"],
         "tag_id": owner.get(f"/workspaces/{workspace}/tags").json["data"][0]["id"],
+        "attachment_id": owner.upload(item["id"], b"content")["id"],
         "token_id": made["id"],
         "session_id": owner.get("/sessions").json["data"][0]["id"],
     }

@@ -2,6 +2,17 @@
 
 from fastier.jobs import models
 from fastier.jobs.queue import JobsOverview, enqueue, jobs_overview, purge
-from fastier.jobs.runner import Handler, Periodic, Runner, run
+from fastier.jobs.runner import Handler, Pace, Periodic, Runner, run
 
-__all__ = ["Handler", "JobsOverview", "Periodic", "Runner", "enqueue", "jobs_overview", "models", "purge", "run"]
+__all__ = [
+    "Handler",
+    "JobsOverview",
+    "Pace",
+    "Periodic",
+    "Runner",
+    "enqueue",
+    "jobs_overview",
+    "models",
+    "purge",
+    "run",
+]

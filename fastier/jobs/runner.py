@@ -114,6 +114,7 @@ class Runner:
 
     def _join(self) -> bool:
         self._stopping.set()
+        log.info("jobs_stopping", runner=self.name, held=len(self._held))
         deadline = time.monotonic() + self.pace.stop
         while any(thread.is_alive() for thread in self._threads) and time.monotonic() < deadline:
             time.sleep(0.05)

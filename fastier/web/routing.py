@@ -72,7 +72,7 @@ class Routes:
         mode: Mode = "write",
         scope: Scope | Literal["by_method"] | None = "by_method",
         keyed: bool | None = None,
-        conditional: bool = False,
+        conditional: bool | None = None,
         refusals: tuple[int, ...] = (),
         present: Callable[[Call, Any], Any] | None = None,
     ) -> Callable[[View], View]:
@@ -103,7 +103,7 @@ class Routes:
                         if keyed is None
                         else keyed
                     ),
-                    conditional=conditional or method == "GET",
+                    conditional=method == "GET" if conditional is None else conditional,
                     refusals=refusals,
                     body=hints.get("body"),
                     query=hints.get("query"),

@@ -1,0 +1,1 @@
+"""Attachments: files of items, sent by clients to the storage directly."""

@@ -1,0 +1,1 @@
+"""The trash: what was deleted can be restored for a while, and is then purged."""
