@@ -11,6 +11,8 @@ from dataclasses import dataclass
 _SLOTS = 65_536
 _SLOT_BYTES = 16
 _PROBES = 8
+# Of one request's share: sums of floating-point shares do not meet the window exactly.
+_SLACK = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,7 @@ class RequestLimiter:
         if slot is None:
             return self._verdict(True, now, now)
         moved = max(full_at, now) + self._share
-        # A share of slack, since sums of floating-point shares do not meet the window exactly.
-        if moved > now + self.window + self._share * 1e-6:
+        if moved > now + self.window + self._share * _SLACK:
             return self._verdict(False, full_at, now)
         # The moment first: whoever reads in between sees the slot as busy, with its idle owner.
         self._moments[slot + 1] = moved
@@ -74,7 +75,7 @@ class RequestLimiter:
 
     def _verdict(self, allowed: bool, full_at: float, now: float) -> Verdict:
         used = max(0.0, full_at - now)
-        remaining = max(0, int((self.window - used) / self._share + 1e-6))
+        remaining = max(0, int((self.window - used) / self._share + _SLACK))
         wait = 0.0 if allowed else max(0.0, used + self._share - self.window)
         return Verdict(allowed, self.quota, self.window, remaining, used, wait)
 

@@ -1,0 +1,1 @@
+"""Tools of a laptop and of the pipeline: `python -m ebtools`; they stay out of the bundle."""

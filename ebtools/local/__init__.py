@@ -1,0 +1,1 @@
+"""The whole system on one machine, for development and the tests: `python -m ebtools local`."""
