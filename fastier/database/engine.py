@@ -40,6 +40,9 @@ class Database:
             max_overflow=0,
             pool_timeout=POOL_WAIT_SECONDS,
             pool_use_lifo=True,
+            # Each statement stands alone unless `transaction` says BEGIN: a read saves BEGIN and COMMIT on the
+            # wire, and changing a connection's mode back and forth would cost as much again.
+            isolation_level="AUTOCOMMIT",
             hide_parameters=True,
             connect_args={
                 "connect_timeout": CONNECT_SECONDS,
@@ -48,20 +51,24 @@ class Database:
                 **SILENT_PEER,
             },
         )
-        # Reads need no transaction: each statement stands alone, which saves BEGIN and COMMIT on the wire.
-        self._reads = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         statistics.listen(self.engine)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """A connection inside one transaction, committed at the end of the block and rolled back on any error."""
-        with self.engine.begin() as connection:
-            yield connection
+        with self.engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN")
+            try:
+                yield connection
+            except BaseException:
+                _roll_back(connection)
+                raise
+            connection.exec_driver_sql("COMMIT")
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection for statements that only read; each sees what was committed when it began."""
-        with self._reads.connect() as connection:
+        with self.engine.connect() as connection:
             yield connection
 
     def after_fork(self) -> None:
@@ -70,6 +77,14 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _roll_back(connection: Connection) -> None:
+    """Leave no transaction open; a connection that cannot even do this goes back to nobody."""
+    try:
+        connection.exec_driver_sql("ROLLBACK")
+    except DBAPIError:
+        connection.invalidate()
 
 
 def is_transient(error: DBAPIError) -> bool:

@@ -25,6 +25,9 @@ class Statistics:
             self.texts += other.texts or []
 
 
+# They frame the statements of a transaction, and are none themselves.
+_FRAMES = {"BEGIN", "COMMIT", "ROLLBACK"}
+
 _current: ContextVar[Statistics | None] = ContextVar("fastier_statistics", default=None)
 
 
@@ -45,17 +48,17 @@ def measure(statistics: Statistics | None = None) -> Iterator[Statistics]:
 
 
 def listen(engine: Engine) -> None:
-    """Count every statement of this engine; BEGIN and COMMIT are not statements of SQLAlchemy's."""
+    """Count every statement of this engine but those that frame a transaction."""
 
     @event.listens_for(engine, "before_cursor_execute")
     def started(conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
-        if _current.get() is not None:
+        if _current.get() is not None and statement not in _FRAMES:
             context.fastier_started = time.perf_counter()
 
     @event.listens_for(engine, "after_cursor_execute")
     def ended(conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
         statistics = _current.get()
-        if statistics is None:
+        if statistics is None or statement in _FRAMES:
             return
         statistics.statements += 1
         statistics.seconds += time.perf_counter() - context.fastier_started

@@ -76,13 +76,13 @@ def change_item(
     if "due" in sent:
         fields |= _due_fields(viewer, _merged_due(there["due"], patch.due) if patch.due else None)
     if "tags" in sent:
-        queries.retag(connection, held, there["id"], _tag_parameters(patch.tags))
-    return _found(queries.change(connection, held, there["id"], fields))
+        queries.retag(connection, held, UUID(there["id"]), _tag_parameters(patch.tags))
+    return _found(queries.change(connection, held, UUID(there["id"]), fields))
 
 
 def move_item(connection: Connection, held: Access, there: dict[str, Any], move: Move) -> dict[str, Any]:
     """Put the item into a list of the same workspace, beside another item or at the end."""
-    id, list_id = there["id"], move.list_id or there["list_id"]
+    id, list_id = UUID(there["id"]), move.list_id or UUID(there["list_id"])
     if move.list_id and not queries.list_is_here(connection, held, list_id):
         raise _fault("/list_id", "There is no such list in this workspace.")
     position = _position(connection, held, list_id, id, move)
@@ -112,7 +112,7 @@ def _spread(connection: Connection, held: Access, list_id: UUID, id: UUID, low: 
     moved, beyond = rows[:SPREAD_ROWS], rows[SPREAD_ROWS:]
     high = beyond[0][1] if beyond else positions.last(held.revision)
     keys = positions.spread(low, high, len(moved) + 1)
-    queries.spread(connection, held, [row_id for row_id, _ in moved], keys[1:])
+    queries.spread(connection, held, [str(row_id) for row_id, _ in moved], keys[1:])
     return keys[0]
 
 

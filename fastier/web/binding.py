@@ -148,7 +148,7 @@ class Binder:
             with self.services.database.reading() as connection:
                 yield connection
             return
-        with self.services.database.engine.connect() as connection, connection.begin():
+        with self.services.database.transaction() as connection:
             yield connection
             attempt.committing = True
 
