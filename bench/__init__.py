@@ -1,0 +1,1 @@
+"""Measures Fastier beside the same work done otherwise: `make bench`."""

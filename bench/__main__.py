@@ -1,0 +1,192 @@
+"""Runs the measurements side by side in one run, and writes them into bench/results/ and the README."""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from bench.servers import ROOT, Figures, Place, fill, pgbench, python, serving, statements_of, vacuum, wrk
+from ebtools.local import binaries
+from ebtools.local.account import server_account
+from ebtools.local.postgres import Cluster, new_password
+from fastier.database import Database, migrate
+from fastier.settings import Settings
+
+SIZES = (1_000, 100_000, 1_000_000)
+KINDS = ("page", "create")
+START, END = "<!-- bench:start -->", "<!-- bench:end -->"
+
+
+def main() -> int:
+    options = _parser().parse_args()
+    sizes = [size for size in SIZES if size <= options.most_items]
+    with tempfile.TemporaryDirectory(prefix="fastier-bench-", dir="/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        cluster = _cluster(folder)
+        try:
+            results = _measure(cluster, folder, sizes, options.seconds)
+        finally:
+            cluster.stop("immediate")
+    path = ROOT / "bench" / "results" / f"{datetime.now(UTC):%Y-%m-%d}.json"
+    path.write_text(json.dumps(results, indent=2) + "\n")
+    table = _table(results)
+    print(table)
+    if options.readme:
+        _write_into_readme(table)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--seconds", type=int, default=8, help="how long each measurement takes (default 8)")
+    parser.add_argument("--most-items", type=int, default=1_000_000, help="leave out larger workspaces")
+    parser.add_argument("--readme", action="store_true", help="replace the table in README.md")
+    return parser
+
+
+def _cluster(folder: Path) -> Cluster:
+    account = server_account(folder / "data")
+    settings = {"shared_buffers": "512MB", "max_wal_size": "4GB", "effective_cache_size": "4GB"}
+    cluster = Cluster(
+        binaries.reachable(binaries.find(), account, folder),
+        folder / "data",
+        password=new_password(),
+        account=account,
+        settings=settings,
+    )
+    cluster.create()
+    cluster.start()
+    return cluster
+
+
+def _measure(cluster: Cluster, folder: Path, sizes: list[int], seconds: int) -> dict[str, Any]:
+    url = cluster.url()
+    plain = url.replace("+psycopg2", "")
+    migrate.upgrade(url)
+    database = Database(url)
+    places = {size: fill(database, plain, size) for size in sizes}
+    database.close()
+    vacuum(plain)
+    settings = Settings(
+        environment="development",
+        database_url=url,
+        secret_key="bench " * 8,
+        storage_path=folder / "storage",
+        mail_path=folder / "mail",
+    )
+    environment = {
+        "DATABASE_URL": url,
+        "FASTIER_SECRET_KEY": settings.secret_key,
+        "FASTIER_STORAGE_PATH": str(settings.storage_path),
+        "FASTIER_RATE_LIMIT": "10000000",
+        "LOG_LEVEL": "INFO",
+    }
+    found: dict[str, Any] = {"about": _about(cluster, plain, seconds), "sizes": {}, "beside": {}}
+    fastier = [python(), "-m", "gunicorn", "application:application"]
+    with serving(fastier, environment, "/health/ready") as (port, ready):
+        found["gunicorn_ready_seconds"] = round(ready, 2)
+        for kind in KINDS:
+            for size in sizes:
+                found["sizes"][f"{kind} {size}"] = _figures(port, places[size], kind, 1, seconds)
+        middle = places[sizes[min(1, len(sizes) - 1)]]
+        for kind in KINDS:
+            found["beside"][f"{kind} fastier"] = _figures(port, middle, kind, 8, seconds)
+    tutorial = [python(), "-m", "gunicorn", "--bind", "127.0.0.1:{port}", "--config", "/dev/null", "bench.tutorial:app"]
+    with serving(tutorial, environment, "/") as (port, _):
+        for kind in KINDS:
+            found["beside"][f"{kind} tutorial"] = _figures(port, middle, kind, 8, seconds)
+    for kind in KINDS:
+        sent = statements_of(settings, middle, kind)
+        figures = pgbench(cluster, plain, sent, folder, clients=8, seconds=seconds)
+        found["beside"][f"{kind} pgbench"] = _checked(figures)
+    return found
+
+
+def _figures(port: int, place: Place, kind: str, connections: int, seconds: int) -> dict[str, Any]:
+    wrk(port, place, kind, connections=connections, seconds=2)
+    return _checked(wrk(port, place, kind, connections=connections, seconds=seconds))
+
+
+def _checked(figures: Figures) -> dict[str, Any]:
+    if figures.failed:
+        raise SystemExit(f"{figures.failed} of {figures.requests} requests failed; the figures mean nothing")
+    return asdict(figures)
+
+
+def _about(cluster: Cluster, url: str, seconds: int) -> dict[str, Any]:
+    return {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "command": f"python -m bench --seconds {seconds}",
+        "commit": _commit(),
+        "cores": len(os.sched_getaffinity(0)),
+        "machine": _processor(),
+        "python": platform.python_version(),
+        "postgresql": cluster.programs.version,
+        **{name: version(name) for name in ("flask", "gunicorn", "sqlalchemy", "psycopg2-binary")},
+        "placement": "server, database and load generator share the machine's cores",
+    }
+
+
+def _commit() -> str:
+    told = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    return told.stdout.strip() or "no commit"
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _table(results: dict[str, Any]) -> str:
+    about, beside = results["about"], results["beside"]
+    lines = [
+        f"Measured on {about['date']} by `{about['command']}` at {about['commit']}: {about['cores']} cores of "
+        f"{about['machine']}, Python {about['python']}, PostgreSQL {about['postgresql']}, "
+        f"gunicorn {about['gunicorn']}, Flask {about['flask']}, SQLAlchemy {about['sqlalchemy']}; {about['placement']}.",
+        "",
+        "One request after another, by the number of items in the workspace:",
+        "",
+        "| | items | p50 | p95 | p95 against the smallest |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for kind in KINDS:
+        rows = [(name.split()[1], each) for name, each in results["sizes"].items() if name.startswith(kind)]
+        for size, each in rows:
+            ratio = each["p95_ms"] / rows[0][1]["p95_ms"]
+            name = "page of 50 with tags" if kind == "page" else "create with tags"
+            lines.append(
+                f"| {name} | {int(size):,} | {each['p50_ms']:.1f} ms | {each['p95_ms']:.1f} ms | {ratio:.2f} × |"
+            )
+    lines += [
+        "",
+        "Eight connections at once, the same work done three ways:",
+        "",
+        "| | Fastier | as tutorials write it | Fastier is | the same SQL from pgbench | Fastier has |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for kind in KINDS:
+        ours, theirs, bare = (beside[f"{kind} {name}"]["per_second"] for name in ("fastier", "tutorial", "pgbench"))
+        lines.append(
+            f"| {kind} | {ours:,.0f}/s | {theirs:,.0f}/s | {ours / theirs:.1f} × | {bare:,.0f}/s | {ours / bare:.0%} |"
+        )
+    lines += ["", f"gunicorn alone is ready {results['gunicorn_ready_seconds']} s after its start."]
+    return "\n".join(lines)
+
+
+def _write_into_readme(table: str) -> None:
+    path = ROOT / "README.md"
+    before, rest = path.read_text().split(START)
+    path.write_text(f"{before}{START}\n{table}\n{END}{rest.split(END)[1]}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
