@@ -23,7 +23,7 @@ except SettingsError as error:
 _sizing = sizing.for_this_machine(_settings)
 
 # nginx runs beside it. FASTIER_BIND opens it to other hosts, such as in a container.
-bind = f"{os.environ.get('FASTIER_BIND') or '127.0.0.1'}:{_settings.port}"
+bind = f"{_settings.bind}:{_settings.port}"
 workers = _sizing.workers
 threads = _sizing.threads
 worker_class = Worker

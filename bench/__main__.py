@@ -151,7 +151,8 @@ def _table(results: dict[str, Any]) -> str:
     lines = [
         f"Measured on {about['date']} by `{about['command']}` at {about['commit']}: {about['cores']} cores of "
         f"{about['machine']}, Python {about['python']}, PostgreSQL {about['postgresql']}, "
-        f"gunicorn {about['gunicorn']}, Flask {about['flask']}, SQLAlchemy {about['sqlalchemy']}; {about['placement']}.",
+        f"gunicorn {about['gunicorn']}, Flask {about['flask']}, SQLAlchemy {about['sqlalchemy']}; "
+        f"{about['placement']}.",
         "",
         "One request after another, by the number of items in the workspace:",
         "",

@@ -57,6 +57,10 @@ class MethodNotAllowed(Problem):
     status, code, title = 405, "method_not_allowed", "This address does not take that method"
 
 
+class RequestTimeout(Problem):
+    status, code, title = 408, "request_timeout", "The request did not arrive in time"
+
+
 class Conflict(Problem):
     status, code, title = 409, "conflict", "This conflicts with what is there"
 

@@ -43,6 +43,7 @@ class Settings:
     trusted_hops: int = 0
     rate_limit: int = 6000
     log_level: str = "INFO"
+    bind: str = "127.0.0.1"
     port: int = 8000
     workers: int | None = None
     threads: int | None = None
@@ -71,6 +72,7 @@ class Settings:
             trusted_hops=reader.number("FASTIER_TRUSTED_HOPS", 0, 0, 5) or 0,
             rate_limit=reader.number("FASTIER_RATE_LIMIT", 6000, 1, 10_000_000) or 6000,
             log_level=reader.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO"),
+            bind=environ.get("FASTIER_BIND") or "127.0.0.1",
             port=reader.number("PORT", 8000, 1, 65535) or 8000,
             workers=reader.number("WEB_CONCURRENCY", None, 1, 64),
             threads=reader.number("FASTIER_THREADS", None, 1, 64),

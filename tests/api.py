@@ -121,7 +121,15 @@ class Person(Api):
     def send(self, upload: dict[str, Any], content: bytes) -> TestResponse:
         """Send a file in one piece, as any HTTP client would: without a token."""
         path = upload["url"].removeprefix("http://localhost")
-        return self.client.open(path, method=upload["method"], headers=upload["headers"], data=content, buffered=True)
+        length = {"CONTENT_LENGTH": str(len(content))}
+        return self.client.open(
+            path,
+            method=upload["method"],
+            headers=upload["headers"],
+            data=content,
+            environ_overrides=length,
+            buffered=True,
+        )
 
     def upload(self, item: str, content: bytes, **more: Any) -> dict[str, Any]:
         """Announce, send and complete a file; the attachment."""

@@ -1,5 +1,6 @@
 """What goes in and out about accounts."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -12,11 +13,13 @@ from fastier.lists.schemas import List
 from fastier.web.schemas import Input, Line, Output, Patch, Text, Time
 from fastier.workspaces.schemas import Workspace
 
+# One plain address: whether somebody reads it is proved by the mail that is sent there.
+_ADDRESS = re.compile(r"""[^\s@<>()\[\],;:\\"]{1,64}@[^\s@<>()\[\],;:\\".]+(\.[^\s@<>()\[\],;:\\".]+)+""")
+
 
 def _address(value: str) -> str:
     value = value.strip().lower()
-    local, at, domain = value.rpartition("@")
-    if not at or not local or "." not in domain.strip(".") or not value.isprintable() or " " in value:
+    if not _ADDRESS.fullmatch(value) or not value.isprintable():
         raise PydanticCustomError("email", "An e-mail address must look like name@example.com")
     return value
 

@@ -1,29 +1,25 @@
 """Files in a folder, for development: what S3Storage does, with signed addresses of this application's own."""
 
-import base64
-import hashlib
-import hmac
 import json
 import os
 import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
-from urllib.parse import quote, urlencode
+from typing import Any
 
+from fastier.storage.addresses import Addresses, is_key
+from fastier.storage.digests import Digest, etag_of_parts
 from fastier.storage.disposition import content_disposition
+from fastier.storage.files import disk, new_file, write_json
 from fastier.storage.protocol import (
     DOWNLOAD_SECONDS,
     MOST_DELETED,
     MOST_READ,
     UPLOAD_SECONDS,
-    ChecksumKind,
     ObjectMissing,
     Part,
     SignedRequest,
@@ -32,34 +28,16 @@ from fastier.storage.protocol import (
     Upload,
 )
 
-PREFIX = "/storage/"
 CHUNK = 64 * 1024
-_KEY = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", re.ASCII)
 _UPLOAD_ID = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """What a signed address allows: one method on one key until a moment, with these parameters."""
-
-    method: str
-    key: str
-    expires: int
-    parameters: dict[str, str]
-
-    def signature(self, secret_key: str) -> str:
-        said = json.dumps([self.method, self.key, self.expires, sorted(self.parameters.items())])
-        digest = hmac.digest(secret_key.encode(), b"storage:" + said.encode(), "sha256")
-        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 class LocalStorage:
     """Objects beneath `path`, each with a file of facts beside it; everything is written to a new file and renamed."""
 
-    def __init__(self, path: Path, secret_key: str, public_url: str) -> None:
+    def __init__(self, path: Path, secret_key: str, public_url: str, *, clock: Callable[[], float] = time.time) -> None:
         self.path = path
-        self._secret_key = secret_key
-        self._public_url = public_url
+        self.addresses = Addresses(secret_key, public_url, clock)
         self._objects = path / "objects"
         self._facts = path / "facts"
         self._uploads = path / "uploads"
@@ -76,31 +54,16 @@ class LocalStorage:
 
     def presign_get(self, key: str, *, file_name: str, content_type: str, inline: bool) -> str:
         disposition = content_disposition(file_name, inline=inline)
-        return self._signed("GET", key, DOWNLOAD_SECONDS, {"type": content_type, "disposition": disposition})
+        return self.addresses.sign("GET", key, DOWNLOAD_SECONDS, {"type": content_type, "disposition": disposition})
 
     def _presign_put(self, key: str, headers: dict[str, str], parameters: dict[str, str]) -> SignedRequest:
-        return SignedRequest("PUT", self._signed("PUT", key, UPLOAD_SECONDS, parameters), headers)
-
-    def _signed(self, method: str, key: str, seconds: int, parameters: dict[str, str]) -> str:
-        grant = Grant(method, key, int(time.time()) + seconds, parameters)
-        query = {**parameters, "expires": grant.expires, "signature": grant.signature(self._secret_key)}
-        return f"{self._public_url}{PREFIX}{quote(key)}?{urlencode(query)}"
-
-    def grant(self, method: str, key: str, query: dict[str, str]) -> Grant | None:
-        """What the address allows; None when it was not signed here for this method, or has expired."""
-        given = query.pop("signature", "")
-        expires = query.pop("expires", "")
-        if not (expires.isascii() and expires.isdigit() and len(expires) < 12 and _KEY.fullmatch(key)):
-            return None
-        grant = Grant("GET" if method == "HEAD" else method, key, int(expires), query)
-        signed = hmac.compare_digest(grant.signature(self._secret_key).encode(), given.encode())
-        return grant if signed and grant.expires >= time.time() else None
+        return SignedRequest("PUT", self.addresses.sign("PUT", key, UPLOAD_SECONDS, parameters), headers)
 
     def start_multipart(self, key: str, *, content_type: str) -> str:
         upload_id = secrets.token_urlsafe(16)
-        with _disk():
+        with disk():
             self._upload(upload_id).mkdir(parents=True)
-            _write_json(self._upload(upload_id) / "facts", {"key": key, "content_type": content_type})
+            write_json(self._upload(upload_id) / "facts", {"key": key, "content_type": content_type})
         return upload_id
 
     def list_parts(self, key: str, upload_id: str) -> list[Part]:
@@ -120,32 +83,28 @@ class LocalStorage:
             if self.head(key) is None:
                 raise
             return
-        if any(self._part(upload_id, part.number) != part for part in parts):
+        if not set(parts) <= set(self.list_parts(key, upload_id)):
             raise ObjectMissing("a part is not what it was said to be")
-        with _disk():
-            self._join(key, facts["content_type"], [self.part_path(upload_id, part.number) for part in parts])
+        with disk():
+            self._join(key, facts["content_type"], upload_id, parts)
             shutil.rmtree(self._upload(upload_id))
 
-    def _join(self, key: str, content_type: str, paths: list[Path]) -> None:
-        # Only a developer's machine has this library: on S3 the checksum is S3's.
-        from awscrt.checksums import crc64nvme
-
-        checksum = 0
-        with self.new_file(self.object_path(key)) as target:
-            for path in paths:
-                with path.open("rb") as source:
+    def _join(self, key: str, content_type: str, upload_id: str, parts: Sequence[Part]) -> None:
+        digest = Digest("CRC64NVME")
+        with new_file(self.object_path(key)) as target:
+            for part in parts:
+                with self.part_path(upload_id, part.number).open("rb") as source:
                     while chunk := source.read(CHUNK):
-                        checksum = crc64nvme(chunk, checksum)
+                        digest.update(chunk)
                         target.write(chunk)
-            encoded = base64.b64encode(checksum.to_bytes(8)).decode()
-            self.write_facts(key, content_type, encoded, "CRC64NVME")
+            self.write_facts(key, content_type, digest, etag_of_parts([part.etag for part in parts]))
 
     def abort_multipart(self, key: str, upload_id: str) -> None:
-        with _disk():
+        with disk():
             shutil.rmtree(self._upload(upload_id), ignore_errors=True)
 
     def head(self, key: str) -> StoredObject | None:
-        with _disk():
+        with disk():
             try:
                 found = self.object_path(key).stat()
                 facts = json.loads(self._facts_path(key).read_text())
@@ -158,10 +117,11 @@ class LocalStorage:
             facts["content_type"],
             facts["checksum"],
             facts["checksum_kind"],
+            facts["etag"],
         )
 
     def read_start(self, key: str, length: int) -> bytes:
-        with _disk():
+        with disk():
             try:
                 with self.object_path(key).open("rb") as source:
                     return source.read(min(length, MOST_READ))
@@ -170,20 +130,20 @@ class LocalStorage:
 
     def delete(self, keys: Sequence[str]) -> None:
         assert len(keys) <= MOST_DELETED, "S3 takes no more at once"
-        with _disk():
+        with disk():
             for key in keys:
                 self.object_path(key).unlink(missing_ok=True)
                 self._facts_path(key).unlink(missing_ok=True)
 
     def list_objects(self, prefix: str, *, after: str, limit: int) -> list[StoredObject]:
-        with _disk():
+        with disk():
             paths = (path for path in self._objects.rglob("*") if path.is_file() and not path.name.startswith("."))
             keys = sorted(path.relative_to(self._objects).as_posix() for path in paths)
         wanted = [key for key in keys if key.startswith(prefix) and key > after][:limit]
         return [found for key in wanted if (found := self.head(key)) is not None]
 
     def list_multiparts(self, limit: int) -> list[Upload]:
-        with _disk():
+        with disk():
             folders = sorted(self._uploads.iterdir())[:limit] if self._uploads.exists() else []
             return [
                 Upload(
@@ -196,14 +156,14 @@ class LocalStorage:
             ]
 
     def check(self) -> None:
-        with _disk():
+        with disk():
             self.path.mkdir(parents=True, exist_ok=True)
             if not os.access(self.path, os.W_OK):
                 raise StorageUnavailable("the folder cannot be written")
 
     def object_path(self, key: str) -> Path:
         """Where an object lies; the key's form keeps it beneath the folder."""
-        if not _KEY.fullmatch(key):
+        if not is_key(key):
             raise ValueError("not a key")
         return self._objects / key
 
@@ -217,23 +177,9 @@ class LocalStorage:
             return False
         return True
 
-    def write_facts(self, key: str, content_type: str, checksum: str, kind: ChecksumKind) -> None:
-        facts = {"content_type": content_type, "checksum": checksum, "checksum_kind": kind}
-        _write_json(self._facts_path(key), facts)
-
-    @contextmanager
-    def new_file(self, path: Path) -> Iterator[BinaryIO]:
-        """A file that takes its place when the block ends well, and vanishes when it does not."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-        try:
-            with unfinished.open("xb") as target:
-                yield target
-                target.flush()
-                os.fsync(target.fileno())
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+    def write_facts(self, key: str, content_type: str, digest: Digest, etag: str) -> None:
+        facts = {"content_type": content_type, "checksum": digest.checksum, "checksum_kind": digest.kind, "etag": etag}
+        write_json(self._facts_path(key), facts)
 
     def wsgi_app(self, environ: Any, start_response: Any) -> Any:
         """Serves the signed addresses; for paths that begin with PREFIX."""
@@ -250,7 +196,7 @@ class LocalStorage:
         return self._uploads / upload_id
 
     def _upload_facts(self, key: str, upload_id: str) -> dict[str, str]:
-        with _disk():
+        with disk():
             try:
                 facts: dict[str, str] = json.loads((self._upload(upload_id) / "facts").read_text())
             except FileNotFoundError:
@@ -258,24 +204,3 @@ class LocalStorage:
         if facts["key"] != key:
             raise ObjectMissing(upload_id)
         return facts
-
-
-@contextmanager
-def _disk() -> Iterator[None]:
-    """A disk that fails is a store that does not answer."""
-    try:
-        yield
-    except OSError as error:
-        raise StorageUnavailable(f"the disk said {os.strerror(error.errno or 0)}") from error
-
-
-def _write_json(path: Path, value: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    unfinished.write_text(json.dumps(value))
-    unfinished.replace(path)
-
-
-def etag_of(digest: "hashlib._Hash") -> str:
-    """An MD5 as S3 shows it: it only names a version, and protects nothing."""
-    return f'"{digest.hexdigest()}"'

@@ -1,18 +1,19 @@
 """Serves the signed addresses of local storage over HTTP, with S3's answers."""
 
-import base64
 import errno
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from xml.sax.saxutils import escape
 
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.utils import send_file
 from werkzeug.wrappers import Request, Response
 
-from fastier.storage.local import CHUNK, PREFIX, Grant, LocalStorage, etag_of
+from fastier.storage.addresses import PREFIX, Grant
+from fastier.storage.digests import Digest
+from fastier.storage.files import new_file
+from fastier.storage.local import CHUNK, LocalStorage
 
 # Whatever was uploaded, the browser runs none of it here.
 _HARMLESS = {"Content-Security-Policy": "sandbox; default-src 'none'", "X-Content-Type-Options": "nosniff"}
@@ -42,7 +43,7 @@ def serve(storage: LocalStorage, environ: Any, start_response: Any) -> Any:
 
 def _answer(storage: LocalStorage, request: Request) -> Response:
     key = request.path.removeprefix(PREFIX)
-    grant = storage.grant(request.method, key, request.args.to_dict())
+    grant = storage.addresses.grant(request.method, key, request.args.to_dict())
     if grant is None:
         raise _Refused(403, "AccessDenied", "The address was not signed for this, or has expired; ask for a new one.")
     if request.method == "PUT":
@@ -63,31 +64,31 @@ def _put(storage: LocalStorage, request: Request, grant: Grant) -> Response:
         raise _Refused(403, "SignatureDoesNotMatch", "Content-Type must be as it was signed.")
     if request.headers.get("x-amz-checksum-sha256", "") != checksum:
         raise _Refused(403, "SignatureDoesNotMatch", "x-amz-checksum-sha256 must be as it was signed.")
-    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-    with storage.new_file(storage.object_path(grant.key)) as target:
-        for chunk in _body(request, size):
-            sha256.update(chunk)
-            md5.update(chunk)
-            target.write(chunk)
-        found = base64.b64encode(sha256.digest()).decode()
-        if checksum and found != checksum:
+    digest = Digest("SHA256" if checksum else "CRC64NVME")
+    with new_file(storage.object_path(grant.key)) as target:
+        _receive(request, size, digest, target)
+        if checksum and digest.checksum != checksum:
             raise _Refused(400, "BadDigest", "The bytes are not those of the checksum.")
-        storage.write_facts(grant.key, content_type, found, "SHA256")
-    return Response(headers={"ETag": etag_of(md5)})
+        storage.write_facts(grant.key, content_type, digest, digest.etag)
+    return Response(headers={"ETag": digest.etag})
 
 
 def _put_part(storage: LocalStorage, request: Request, grant: Grant, size: int) -> Response:
     upload_id, number = grant.parameters["upload"], int(grant.parameters["part"])
     if not storage.has_upload(grant.key, upload_id):
         raise _Refused(404, "NoSuchUpload", "The upload is over.")
-    md5 = hashlib.md5(usedforsecurity=False)
+    digest = Digest("CRC64NVME")
     path = storage.part_path(upload_id, number)
-    with storage.new_file(path) as target:
-        for chunk in _body(request, size):
-            md5.update(chunk)
-            target.write(chunk)
-        path.with_name(f"etag-{number}").write_text(etag_of(md5))
-    return Response(headers={"ETag": etag_of(md5)})
+    with new_file(path) as target:
+        _receive(request, size, digest, target)
+        path.with_name(f"etag-{number}").write_text(digest.etag)
+    return Response(headers={"ETag": digest.etag})
+
+
+def _receive(request: Request, size: int, digest: Digest, target: BinaryIO) -> None:
+    for chunk in _body(request, size):
+        digest.update(chunk)
+        target.write(chunk)
 
 
 def _body(request: Request, size: int) -> Iterator[bytes]:
@@ -115,7 +116,7 @@ def _get(storage: LocalStorage, request: Request, grant: Grant) -> Response:
             request.environ,
             mimetype=grant.parameters["type"],
             conditional=True,
-            etag=hashlib.blake2b((found.checksum or "").encode(), digest_size=16).hexdigest(),
+            etag=(found.etag or "").strip('"'),
         )
     except RequestedRangeNotSatisfiable as error:
         raise _Refused(416, "InvalidRange", "The range lies outside of the object.") from error

@@ -13,8 +13,8 @@ DOWNLOAD_SECONDS = 300
 MOST_READ = 4096
 MOST_DELETED = 1000
 
-# SHA256 is of an object sent in one piece; of several pieces the store itself computes CRC64NVME over all of them,
-# so that a client that sends parts to signed addresses needs no header of its own.
+# SHA256 is of an object sent in one piece whose client announced it. Of all others the store itself computes a
+# CRC64NVME over the whole, so that a client that sends parts to signed addresses needs no header of its own.
 ChecksumKind = Literal["SHA256", "CRC64NVME"]
 
 
@@ -63,6 +63,7 @@ class StoredObject:
     content_type: str | None = None
     checksum: str | None = None
     checksum_kind: ChecksumKind | None = None
+    etag: str | None = None
 
 
 class Storage(Protocol):

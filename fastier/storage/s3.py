@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -16,6 +16,7 @@ from fastier.storage.protocol import (
     MOST_DELETED,
     MOST_READ,
     UPLOAD_SECONDS,
+    ChecksumKind,
     ObjectMissing,
     Part,
     SignedRequest,
@@ -38,7 +39,9 @@ _CONFIG = Config(
     request_checksum_calculation="when_required",
     response_checksum_validation="when_required",
 )
-_MISSING = {"404", "NoSuchKey", "NoSuchUpload", "NotFound"}
+_MISSING = {"404", "NoSuchKey", "NoSuchUpload", "NotFound", "InvalidPart"}
+_REGIONAL = Config(s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"})
+_AWS = (".amazonaws.com", ".amazonaws.com.cn")
 
 
 class S3Storage:
@@ -54,26 +57,20 @@ class S3Storage:
     def client(self) -> "S3Client":
         with self._lock:
             if self._client is None:
-                self._client = boto3.client("s3", config=_CONFIG)
+                self._client = _connect()
             return self._client
 
     @contextmanager
     def _asking(self) -> Iterator["S3Client"]:
-        """The client, with its errors as ours."""
-        with self._breaker.call():
-            try:
-                yield self.client
-            except ClientError as error:
-                code = error.response["Error"]["Code"]
-                if code in _MISSING:
-                    raise ObjectMissing(code) from error
-                raise StorageUnavailable(f"S3 answered {code}") from error
-            except BotoCoreError as error:
-                raise StorageUnavailable(type(error).__name__) from error
+        """The client, with its errors as ours, behind the breaker."""
+        with self._breaker.call(), _our_errors():
+            yield self.client
 
     def _presign(self, operation: str, seconds: int, **parameters: Any) -> str:
+        """Signing asks nobody; only credentials that cannot be had make it fail."""
         named = {"Bucket": self.bucket, **parameters}
-        return self.client.generate_presigned_url(operation, Params=named, ExpiresIn=seconds)
+        with _our_errors():
+            return self.client.generate_presigned_url(operation, Params=named, ExpiresIn=seconds)
 
     def presign_put(self, key: str, *, content_type: str, size: int, checksum: str | None) -> SignedRequest:
         headers = {"Content-Type": content_type, "Content-Length": str(size)}
@@ -118,9 +115,9 @@ class S3Storage:
         try:
             with self._asking() as client:
                 client.complete_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload_id, MultipartUpload=named)
-        except ObjectMissing:
+        except ObjectMissing as missing:
             # The answer to an earlier call may have been lost on its way, and the upload is over.
-            if self.head(key) is None:
+            if missing.args != ("NoSuchUpload",) or self.head(key) is None:
                 raise
 
     def abort_multipart(self, key: str, upload_id: str) -> None:
@@ -136,8 +133,11 @@ class S3Storage:
                 answer = client.head_object(Bucket=self.bucket, Key=key, ChecksumMode="ENABLED")
         except ObjectMissing:
             return None
-        found = StoredObject(key, answer["ContentLength"], answer["LastModified"], answer.get("ContentType"))
-        return _with_checksum(found, answer)
+        checksum, kind = _checksum_of(answer)
+        content_type = answer.get("ContentType")
+        return StoredObject(
+            key, answer["ContentLength"], answer["LastModified"], content_type, checksum, kind, answer["ETag"]
+        )
 
     def read_start(self, key: str, length: int) -> bytes:
         last = min(length, MOST_READ) - 1
@@ -149,7 +149,8 @@ class S3Storage:
                 if error.response["Error"]["Code"] == "InvalidRange":
                     return b""
                 raise
-            return answer["Body"].read(MOST_READ)
+            with closing(answer["Body"]) as body:
+                return body.read(MOST_READ)
 
     def delete(self, keys: Sequence[str]) -> None:
         if not keys:
@@ -175,15 +176,43 @@ class S3Storage:
         return [Upload(each["Key"], each["UploadId"], each["Initiated"]) for each in answer.get("Uploads", [])]
 
     def check(self) -> None:
-        with self._asking() as client:
-            client.head_bucket(Bucket=self.bucket)
+        try:
+            with self._asking() as client:
+                client.head_bucket(Bucket=self.bucket)
+        except ObjectMissing as error:
+            raise StorageUnavailable("there is no such bucket") from error
 
 
-def _with_checksum(found: StoredObject, answer: Any) -> StoredObject:
+def _connect() -> "S3Client":
+    """A client for signed addresses that S3 takes in every region."""
+    # The default session must not be shared between threads.
+    session = boto3.Session()
+    client = session.client("s3", config=_CONFIG)
+    if not client.meta.endpoint_url.endswith(_AWS):
+        return client
+    # By default a signed address names the global endpoint, which redirects to the bucket's region, where its
+    # signature is wrong. Only with this style the address is the region's own.
+    client.close()
+    return session.client("s3", config=_CONFIG.merge(_REGIONAL))
+
+
+@contextmanager
+def _our_errors() -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in _MISSING:
+            raise ObjectMissing(code) from error
+        raise StorageUnavailable(f"S3 answered {code}") from error
+    except BotoCoreError as error:
+        raise StorageUnavailable(type(error).__name__) from error
+
+
+def _checksum_of(answer: Any) -> tuple[str, ChecksumKind] | tuple[None, None]:
     """A composite checksum, which ends with a dash and the number of parts, is of no use to us."""
-    if sha256 := answer.get("ChecksumSHA256"):
-        if "-" not in sha256:
-            return StoredObject(found.key, found.size, found.modified_at, found.content_type, sha256, "SHA256")
-    elif crc := answer.get("ChecksumCRC64NVME"):
-        return StoredObject(found.key, found.size, found.modified_at, found.content_type, crc, "CRC64NVME")
-    return found
+    sha256 = answer.get("ChecksumSHA256")
+    if sha256 and "-" not in sha256:
+        return sha256, "SHA256"
+    crc = answer.get("ChecksumCRC64NVME")
+    return (crc, "CRC64NVME") if crc else (None, None)

@@ -46,10 +46,18 @@ class RequestLimiter:
         self._owners = memory.cast("Q")
         self._moments = memory.cast("d")
 
+    def peek(self, key: bytes) -> Verdict:
+        """What `take` would say, without counting."""
+        now = self._clock()
+        slot, full_at = self._find(_fingerprint(key), now)
+        moved = max(full_at, now) + self._share
+        fits = slot is None or moved <= now + self.window + self._share * _SLACK
+        return self._verdict(fits, full_at, now)
+
     def take(self, key: bytes) -> Verdict:
         """Count one request of this key."""
         now = self._clock()
-        fingerprint = int.from_bytes(hashlib.blake2b(key, digest_size=8).digest()) or 1
+        fingerprint = _fingerprint(key)
         slot, full_at = self._find(fingerprint, now)
         if slot is None:
             return self._verdict(True, now, now)
@@ -78,6 +86,11 @@ class RequestLimiter:
         remaining = max(0, int((self.window - used) / self._share + _SLACK))
         wait = 0.0 if allowed else max(0.0, used + self._share - self.window)
         return Verdict(allowed, self.quota, self.window, remaining, used, wait)
+
+
+def _fingerprint(key: bytes) -> int:
+    # Zero is the owner of a slot that nobody has used.
+    return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest()) or 1
 
 
 def limit_headers(verdict: Verdict) -> dict[str, str]:

@@ -32,6 +32,7 @@ PREFIX = "/api/v1"
 # Private answers may be kept by the browser that asked, and must be checked before each use.
 _CACHED = "private, no-cache"
 _UNCACHED = "no-store"
+GUESSES_A_MINUTE = 120
 
 
 class Authenticate(Protocol):
@@ -54,6 +55,8 @@ class Binder:
         self.services = services
         self.authenticate = authenticate
         self.limiter = limiter
+        # Tokens that nobody has, by the address that sends them: each costs a statement, however many there are.
+        self.guesses = RequestLimiter(quota=GUESSES_A_MINUTE, window_seconds=60)
         self.cursors = Cursors(services.settings.secret_key)
         self.routes: list[Route] = []
 
@@ -156,18 +159,21 @@ class Binder:
         if credential is None:
             return
         viewer = self.authenticate(connection, credential.digest)
+        record: RequestRecord = request.environ[RECORD]
         if viewer is None and route.scope is not None:
+            self.guesses.take(record.address.encode())
             raise Unauthorized("This token is unknown, expired or signed out.", code="bad_token")
         if viewer is not None and route.scope is not None and not viewer.may(route.scope):
             raise Forbidden(f"This token may not do that; it needs the scope {route.scope}.", code="scope")
         call.viewer_or_none = viewer
         if viewer is not None:
-            record: RequestRecord = request.environ[RECORD]
             record.user = hashlib.blake2b(viewer.user_id.bytes, digest_size=6).hexdigest()
 
     def _limit(self, credential: Credential | None, address: str) -> Verdict:
-        key = credential.digest if credential else address.encode()
-        verdict = self.limiter.take(key)
+        """Count the request, by its token or else its address; a token that nobody has must not get its own count."""
+        verdict = self.guesses.peek(address.encode()) if credential else None
+        if verdict is None or verdict.allowed:
+            verdict = self.limiter.take(credential.digest if credential else address.encode())
         if not verdict.allowed:
             problem = TooMany("You have used up your requests for now.", retry_after=verdict.retry_after)
             problem.headers.update(limit_headers(verdict))

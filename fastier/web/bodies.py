@@ -6,9 +6,9 @@ from uuid import UUID
 
 from flask import request
 from pydantic import BaseModel, ValidationError
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
-from fastier.errors import BadRequest, FieldError, Invalid, NotFound, TooLarge, UnsupportedMediaType
+from fastier.errors import BadRequest, FieldError, Invalid, NotFound, RequestTimeout, TooLarge, UnsupportedMediaType
 from fastier.web.routing import Route
 
 # No body of the API is larger: files go to the storage, not through here.
@@ -27,6 +27,8 @@ def read_bytes() -> bytes:
         return request.get_data(cache=False)
     except RequestEntityTooLarge:
         raise TooLarge(f"A body may have at most {LARGEST_BODY} bytes.") from None
+    except (OSError, ClientDisconnected):
+        raise RequestTimeout("The body did not arrive; send it again.") from None
 
 
 def parse_body(route: Route, raw: bytes) -> BaseModel | None:

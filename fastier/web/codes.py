@@ -31,6 +31,7 @@ CODES: dict[str, str] = {
     "personal_workspace": "A personal workspace goes only with its account.",
     "precondition_failed": "It has changed since you read it. Read it again and repeat your change.",
     "quota": "The workspace has no room for the file. Delete others, or empty the trash.",
+    "request_timeout": "The body did not arrive. Send the request again.",
     "role": "Your role in this workspace does not allow this.",
     "scope": "Your token's scope does not allow this.",
     "sign_in_busy": "Too many people are signing in. Try again after Retry-After.",
