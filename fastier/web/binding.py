@@ -81,7 +81,8 @@ class Binder:
         return endpoint
 
     def _serve(self, route: Route, path: dict[str, str], record: RequestRecord) -> Response:
-        credential = credentials.read(self.services.settings)
+        # A route that anyone may call must not fail for an old token that came along.
+        credential = credentials.read(self.services.settings) if route.scope is not None else None
         verdict = self._limit(credential, record.address)
         ids = {name: bodies.parse_id(value) for name, value in path.items()}
         if credential is None and route.scope is not None:
@@ -160,14 +161,13 @@ class Binder:
             return
         viewer = self.authenticate(connection, credential.digest)
         record: RequestRecord = request.environ[RECORD]
-        if viewer is None and route.scope is not None:
+        if viewer is None:
             self.guesses.take(record.address.encode())
             raise Unauthorized("This token is unknown, expired or signed out.", code="bad_token")
-        if viewer is not None and route.scope is not None and not viewer.may(route.scope):
+        if route.scope is not None and not viewer.may(route.scope):
             raise Forbidden(f"This token may not do that; it needs the scope {route.scope}.", code="scope")
         call.viewer_or_none = viewer
-        if viewer is not None:
-            record.user = hashlib.blake2b(viewer.user_id.bytes, digest_size=6).hexdigest()
+        record.user = hashlib.blake2b(viewer.user_id.bytes, digest_size=6).hexdigest()
 
     def _limit(self, credential: Credential | None, address: str) -> Verdict:
         """Count the request, by its token or else its address; a token that nobody has must not get its own count."""
