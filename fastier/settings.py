@@ -1,5 +1,6 @@
 """The only reader of the environment: settings, checked all at once before anything starts."""
 
+import hashlib
 import json
 import secrets
 from collections.abc import Mapping
@@ -113,8 +114,16 @@ class _Reader:
             self.faults.append(f"FASTIER_SECRET_KEY must have at least {SHORTEST_SECRET_KEY} characters")
         if not value and self.environ.get("FASTIER_ENV", "").lower() == "production":
             self.faults.append("FASTIER_SECRET_KEY is missing; production needs one, the same on every instance")
-        # Without a key, development signs with one of its own that ends with the process.
-        return value or secrets.token_urlsafe(48)
+        return value or self._development_key()
+
+    def _development_key(self) -> str:
+        """One that all instances of a coupled database share, else one that ends with the process."""
+        password, host = self.environ.get("RDS_PASSWORD"), self.environ.get("RDS_HOSTNAME")
+        if not (password and host):
+            return secrets.token_urlsafe(48)
+        # A person chose the password, so guessing it back from a signature must be costly.
+        key = hashlib.scrypt(password.encode(), salt=f"fastier:{host}".encode(), n=2**14, r=8, p=1, dklen=32)
+        return key.hex()
 
     def public_url(self) -> str:
         value = self.environ.get("FASTIER_PUBLIC_URL") or f"http://127.0.0.1:{self.environ.get('PORT') or 8000}"

@@ -90,6 +90,25 @@ def test_production_refuses_insecure_settings(change: dict[str, str], named: str
     assert named in fault
 
 
+def test_instances_on_one_coupled_database_share_a_key_in_development() -> None:
+    parts = {
+        "RDS_HOSTNAME": "db",
+        "RDS_PORT": "5432",
+        "RDS_DB_NAME": "d",
+        "RDS_USERNAME": "u",
+        "RDS_PASSWORD": "canary",
+    }
+    first, second = (Settings.from_environ(parts).secret_key for _ in range(2))
+    other = Settings.from_environ({**parts, "RDS_PASSWORD": "other"}).secret_key
+    assert first == second != other
+    assert "canary" not in first
+    assert Settings.from_environ(GOOD | {"FASTIER_SECRET_KEY": ""}).secret_key != first
+    production = {
+        name: value for name, value in PRODUCTION.items() if name not in ("FASTIER_SECRET_KEY", "DATABASE_URL")
+    }
+    assert any("FASTIER_SECRET_KEY" in fault for fault in _faults({**production, **parts}))
+
+
 def test_secrets_stay_out_of_the_repr() -> None:
     assert "canary" not in repr(Settings.from_environ(GOOD))
     assert KEY not in repr(Settings.from_environ(GOOD))
