@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench.servers import ROOT, Figures, Place, fill, pgbench, python, serving, statements_of, vacuum, wrk
+from bench.servers import ROOT, Figures, Place, fill, pgbench, serving, statements_of, vacuum, wrk
 from ebtools.local import binaries
 from ebtools.local.account import server_account
 from ebtools.local.postgres import Cluster, new_password
@@ -91,7 +91,7 @@ def _measure(cluster: Cluster, folder: Path, sizes: list[int], seconds: int) -> 
         "LOG_LEVEL": "INFO",
     }
     found: dict[str, Any] = {"about": _about(cluster, plain, seconds), "sizes": {}, "beside": {}}
-    fastier = [python(), "-m", "gunicorn", "application:application"]
+    fastier = [sys.executable, "-m", "gunicorn", "application:application"]
     with serving(fastier, environment, "/health/ready") as (port, ready):
         found["gunicorn_ready_seconds"] = round(ready, 2)
         for kind in KINDS:
@@ -100,7 +100,16 @@ def _measure(cluster: Cluster, folder: Path, sizes: list[int], seconds: int) -> 
         middle = places[sizes[min(1, len(sizes) - 1)]]
         for kind in KINDS:
             found["beside"][f"{kind} fastier"] = _figures(port, middle, kind, 8, seconds)
-    tutorial = [python(), "-m", "gunicorn", "--bind", "127.0.0.1:{port}", "--config", "/dev/null", "bench.tutorial:app"]
+    tutorial = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "--bind",
+        "127.0.0.1:{port}",
+        "--config",
+        "/dev/null",
+        "bench.tutorial:app",
+    ]
     with serving(tutorial, environment, "/") as (port, _):
         for kind in KINDS:
             found["beside"][f"{kind} tutorial"] = _figures(port, middle, kind, 8, seconds)

@@ -7,7 +7,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,8 @@ from typing import Any
 import orjson
 import psycopg2
 from sqlalchemy import event
+from uuid_utils.compat import uuid7
+from werkzeug.test import Client
 
 from ebtools.local.postgres import Cluster, free_port
 from fastier import app as composition
@@ -74,27 +75,21 @@ JOIN tag t ON t.folded IN ('tag-' || (i.revision %% 20 + 1), 'tag-' || ((i.revis
 
 def fill(database: Database, url: str, items: int) -> Place:
     """A person whose inbox holds so many items with two tags each."""
-    fields = {"id": _id(), "email": f"{items}@example.com", "name": "bench", "password_hash": "", "timezone": "UTC"}
+    fields = {"id": uuid7(), "email": f"{items}@example.com", "name": "bench", "password_hash": "", "timezone": "UTC"}
     with database.transaction() as connection:
         user = insert_user(connection, fields)
         assert user is not None
-        held = Access(_id(), 1, "owner")
+        held = Access(uuid7(), 1, "owner")
         workspaces.insert(connection, user["id"], held.workspace_id, "bench", is_personal=True)
         inbox = create_inbox(connection, held)["id"]
         token = _start_session(connection, user["id"], "bench")
-    connection = psycopg2.connect(url)
+    filling = psycopg2.connect(url)
     try:
-        with connection, connection.cursor() as cursor:
+        with filling, filling.cursor() as cursor:
             cursor.execute(_FILL, {"count": items, "list": str(inbox)})
     finally:
-        connection.close()
+        filling.close()
     return Place(items, token, str(inbox))
-
-
-def _id() -> Any:
-    from uuid_utils.compat import uuid7
-
-    return uuid7()
 
 
 def vacuum(url: str) -> None:
@@ -172,8 +167,6 @@ def statements_of(settings: Settings, place: Place, kind: str) -> list[str]:
         sent.append(" ".join(cursor.mogrify(statement, parameters or None).decode().split()))
 
     application = composition.build_application(services, Sizing(1, 1, 1, 1))
-    from werkzeug.test import Client
-
     client = Client(application, use_cookies=False)
     headers = {"Authorization": f"Bearer {place.token}", "Content-Type": "application/json"}
     path = f"/api/v1/lists/{place.inbox}/items"
@@ -183,11 +176,9 @@ def statements_of(settings: Settings, place: Place, kind: str) -> list[str]:
         answer = client.get(f"{path}?limit=50", headers=headers)
     assert answer.status_code in (200, 201), answer.text
     services.database.close()
-    return (
-        [re.sub(rf"'{answer.json['id']}'(::uuid)?", "gen_random_uuid()", each) for each in sent]
-        if kind == "create"
-        else sent
-    )
+    made = orjson.loads(answer.data).get("id")
+    # Each transaction of pgbench must make an item of its own.
+    return [re.sub(rf"'{made}'(::uuid)?", "gen_random_uuid()", each) for each in sent] if made else sent
 
 
 def pgbench(cluster: Cluster, url: str, statements: list[str], folder: Path, *, clients: int, seconds: int) -> Figures:
@@ -207,7 +198,3 @@ def pgbench(cluster: Cluster, url: str, statements: list[str], folder: Path, *, 
     for path in folder.glob("pgbench.*"):
         path.unlink()
     return Figures(len(took), int(failed.group(1)), float(rate.group(1)), *shares)
-
-
-def python() -> str:
-    return sys.executable

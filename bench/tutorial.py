@@ -142,7 +142,9 @@ def create(list_id: UUID) -> Any:
     body = request.get_json()
     with Session() as session:
         wanted = _list_of_the_user(session, list_id)
-        workspace = session.scalar(select(Workspace).where(Workspace.id == wanted.workspace_id).with_for_update())
+        workspace = session.scalars(
+            select(Workspace).where(Workspace.id == wanted.workspace_id).with_for_update()
+        ).one()
         workspace.revision += 1
         item = Item(
             id=uuid7(),

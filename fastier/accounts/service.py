@@ -41,11 +41,13 @@ class Allowance:
 
 
 # Counted in the database, so that more instances allow no more guesses. An office behind one address registers and
-# signs in at its own pace; one account's password is guessed ten times and then twice a minute.
-REGISTRATIONS = Allowance(100, timedelta(hours=1))
+# signs in at its own pace; from one address an account's password is guessed ten times and then twice a minute. From
+# everywhere together it is a hundred an hour: a stranger who guesses must not lock its owner out at once.
+REGISTRATIONS = Allowance(300, timedelta(hours=1))
 TAKEN_ADDRESSES = Allowance(20, timedelta(hours=1))
 SIGN_INS_OF_ADDRESS = Allowance(300, timedelta(minutes=15))
-SIGN_INS_OF_ACCOUNT = Allowance(10, timedelta(minutes=5))
+SIGN_INS_OF_ACCOUNT_FROM_ADDRESS = Allowance(10, timedelta(minutes=5))
+SIGN_INS_OF_ACCOUNT = Allowance(100, timedelta(hours=1))
 RESETS_OF_ADDRESS = Allowance(30, timedelta(hours=1))
 RESETS_OF_ACCOUNT = Allowance(3, timedelta(hours=1))
 SECRETS_OF_ADDRESS = Allowance(60, timedelta(hours=1))
@@ -95,8 +97,9 @@ def _taken(services: Services, address: str) -> Conflict:
 
 def sign_in(services: Services, address: str, user_agent: str, given: SignIn) -> SignedIn:
     """The user and a new token; the same refusal, after the same work, for a wrong password and an unknown address."""
-    account = f"sign-in:account:{given.email}"
+    account, from_address = f"sign-in:account:{given.email}", f"sign-in:account:{given.email}:{address}"
     _allow(services, f"sign-in:address:{address}", SIGN_INS_OF_ADDRESS)
+    _allow(services, from_address, SIGN_INS_OF_ACCOUNT_FROM_ADDRESS)
     _allow(services, account, SIGN_INS_OF_ACCOUNT)
     with services.database.reading() as connection:
         found = queries.by_email(connection, given.email)
@@ -108,6 +111,7 @@ def sign_in(services: Services, address: str, user_agent: str, given: SignIn) ->
     with services.database.transaction() as connection:
         if renewed:
             queries.set_password(connection, user["id"], renewed)
+        throttle.forget(connection, from_address)
         throttle.forget(connection, account)
         return SignedIn(user, _start_session(connection, user["id"], user_agent))
 

@@ -122,6 +122,19 @@ def test_guessing_one_accounts_password_is_throttled(anybody: Api, address: Call
     assert problem(refused, 429, "throttled")
     assert int(refused.headers["Retry-After"]) >= 1
     problem(anybody.post("/auth/login", {"email": email, "password": PASSWORD}), 429, "throttled")
+    elsewhere = {"X-Forwarded-For": "192.0.2.7"}
+    owner = anybody.post("/auth/login", {"email": email, "password": PASSWORD}, headers=elsewhere)
+    assert owner.status_code == 200
+
+
+def test_guessing_from_many_addresses_is_throttled_too(anybody: Api, address: Callable[[], str]) -> None:
+    body = {"email": address(), "password": "wrong"}
+    answers = [
+        anybody.post("/auth/login", body, headers={"X-Forwarded-For": f"198.51.100.{number}"}).status_code
+        for number in range(102)
+    ]
+    assert answers[:100] == [401] * 100
+    assert answers[-1] == 429
 
 
 def test_signing_in_gives_the_attempts_back(anybody: Api, address: Callable[[], str]) -> None:
