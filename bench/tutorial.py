@@ -116,7 +116,7 @@ Session = sessionmaker(create_engine(os.environ["DATABASE_URL"]))
 def _list_of_the_user(session: Any, list_id: UUID) -> List:
     token = request.headers["Authorization"].removeprefix("Bearer ")
     found = session.scalar(select(Token).where(Token.digest == hashlib.sha256(token.encode()).digest()))
-    wanted = session.get(List, list_id)
+    wanted: List | None = session.get(List, list_id)
     if found is None or wanted is None:
         abort(404)
     if wanted.workspace_id not in [member.workspace_id for member in found.user.memberships]:

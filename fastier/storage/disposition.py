@@ -18,4 +18,5 @@ def clean_file_name(name: str) -> str:
     """The name without folders, control characters and direction marks; never empty."""
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
     kept = "".join(character for character in last if unicodedata.category(character)[0] != "C").strip(" .")
-    return kept[:255] or "file"
+    # File systems count bytes, and the cut must not leave half a character.
+    return kept.encode()[:255].decode(errors="ignore").rstrip(" .") or "file"

@@ -6,7 +6,8 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -67,9 +68,11 @@ class LocalStorage:
         return upload_id
 
     def list_parts(self, key: str, upload_id: str) -> list[Part]:
-        self._upload_facts(key, upload_id)
-        numbers = sorted(int(path.name[5:]) for path in self._upload(upload_id).glob("part-*"))
-        return [self._part(upload_id, number) for number in numbers]
+        with self._unfinished(key, upload_id):
+            # A glob of a folder that is gone would find nothing, and say nothing.
+            names = [path.name for path in self._upload(upload_id).iterdir()]
+            numbers = sorted(int(name[5:]) for name in names if name.startswith("part-"))
+            return [self._part(upload_id, number) for number in numbers]
 
     def _part(self, upload_id: str, number: int) -> Part:
         path = self.part_path(upload_id, number)
@@ -78,16 +81,15 @@ class LocalStorage:
 
     def complete_multipart(self, key: str, upload_id: str, parts: Sequence[Part]) -> None:
         try:
-            facts = self._upload_facts(key, upload_id)
-        except ObjectMissing:
-            if self.head(key) is None:
+            with self._unfinished(key, upload_id) as facts:
+                if not set(parts) <= set(self.list_parts(key, upload_id)):
+                    raise ObjectMissing("InvalidPart")
+                self._join(key, facts["content_type"], upload_id, parts)
+                self._forget(upload_id)
+        except ObjectMissing as missing:
+            # An earlier call, or another at the same time, may have made the object.
+            if missing.args != ("NoSuchUpload",) or self.head(key) is None:
                 raise
-            return
-        if not set(parts) <= set(self.list_parts(key, upload_id)):
-            raise ObjectMissing("a part is not what it was said to be")
-        with disk():
-            self._join(key, facts["content_type"], upload_id, parts)
-            shutil.rmtree(self._upload(upload_id))
 
     def _join(self, key: str, content_type: str, upload_id: str, parts: Sequence[Part]) -> None:
         digest = Digest("CRC64NVME")
@@ -100,8 +102,17 @@ class LocalStorage:
             self.write_facts(key, content_type, digest, etag_of_parts([part.etag for part in parts]))
 
     def abort_multipart(self, key: str, upload_id: str) -> None:
-        with disk():
-            shutil.rmtree(self._upload(upload_id), ignore_errors=True)
+        try:
+            with self._unfinished(key, upload_id):
+                self._forget(upload_id)
+        except ObjectMissing:
+            return
+
+    def _forget(self, upload_id: str) -> None:
+        # Renamed first, so that others find the whole upload or none of it, and only one of two gets here.
+        folder = self._upload(upload_id)
+        gone = folder.rename(folder.with_name(f".{upload_id}"))
+        shutil.rmtree(gone, ignore_errors=True)
 
     def head(self, key: str) -> StoredObject | None:
         with disk():
@@ -144,7 +155,8 @@ class LocalStorage:
 
     def list_multiparts(self, limit: int) -> list[Upload]:
         with disk():
-            folders = sorted(self._uploads.iterdir())[:limit] if self._uploads.exists() else []
+            there = self._uploads.iterdir() if self._uploads.exists() else ()
+            folders = sorted(folder for folder in there if _UPLOAD_ID.fullmatch(folder.name))[:limit]
             return [
                 Upload(
                     json.loads((folder / "facts").read_text())["key"],
@@ -172,10 +184,10 @@ class LocalStorage:
 
     def has_upload(self, key: str, upload_id: str) -> bool:
         try:
-            self._upload_facts(key, upload_id)
+            with self._unfinished(key, upload_id):
+                return True
         except ObjectMissing:
             return False
-        return True
 
     def write_facts(self, key: str, content_type: str, digest: Digest, etag: str) -> None:
         facts = {"content_type": content_type, "checksum": digest.checksum, "checksum_kind": digest.kind, "etag": etag}
@@ -192,15 +204,17 @@ class LocalStorage:
 
     def _upload(self, upload_id: str) -> Path:
         if not _UPLOAD_ID.fullmatch(upload_id):
-            raise ObjectMissing(upload_id)
+            raise ObjectMissing("NoSuchUpload")
         return self._uploads / upload_id
 
-    def _upload_facts(self, key: str, upload_id: str) -> dict[str, str]:
+    @contextmanager
+    def _unfinished(self, key: str, upload_id: str) -> Iterator[dict[str, str]]:
+        """The upload's facts; ObjectMissing when it is over, or ends while the block runs."""
         with disk():
             try:
                 facts: dict[str, str] = json.loads((self._upload(upload_id) / "facts").read_text())
+                if facts["key"] != key:
+                    raise ObjectMissing("NoSuchUpload")
+                yield facts
             except FileNotFoundError:
-                raise ObjectMissing(upload_id) from None
-        if facts["key"] != key:
-            raise ObjectMissing(upload_id)
-        return facts
+                raise ObjectMissing("NoSuchUpload") from None

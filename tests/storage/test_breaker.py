@@ -79,3 +79,15 @@ def test_only_one_call_at_a_time_tries_again(breaker: Breaker, clock: Clock) -> 
     with breaker.call():
         assert is_open(breaker)
     assert not is_open(breaker)
+
+
+def test_a_call_from_before_it_opened_decides_nothing(breaker: Breaker, clock: Clock) -> None:
+    late = breaker.call()
+    late.__enter__()
+    fail(breaker, 3)
+    clock.now += 10
+    with breaker.call():
+        error = StorageUnavailable("late")
+        assert not late.__exit__(type(error), error, None)
+        assert is_open(breaker)
+    assert not is_open(breaker)

@@ -31,11 +31,14 @@ def test_the_header_always_has_the_form_of_rfc_6266(name: str, inline: bool) -> 
 
 
 @given(name=nasty)
+@example(name="€" * 100)
+@example(name="a" * 254 + ". b")
 def test_a_clean_name_stays_in_its_folder(name: str) -> None:
     clean = clean_file_name(name)
     assert clean not in ("", ".", "..")
     assert not set(clean) & set("/\\\r\n\0\u202e")
     assert len(clean.encode()) <= 255
+    assert clean == clean.rstrip(" .")
 
 
 def test_an_ordinary_name_is_kept() -> None:

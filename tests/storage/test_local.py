@@ -3,6 +3,7 @@
 import errno
 import io
 import socket
+import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 from werkzeug.test import create_environ, run_wsgi_app
 
-from fastier.storage import LocalStorage, SignedRequest, StorageUnavailable
+from fastier.storage import LocalStorage, ObjectMissing, Part, SignedRequest, StorageUnavailable
 from tests.storage.stores import Clock, local_storage, send, upload
 
 KEY = "attachments/a/b"
@@ -90,6 +91,54 @@ def test_no_upload_id_leaves_the_folder(local: LocalStorage) -> None:
 def test_an_upload_belongs_to_its_key(local: LocalStorage) -> None:
     upload_id = local.start_multipart(KEY, content_type="text/plain")
     assert send("PUT", local.presign_part("attachments/other", upload_id, 1, len(BODY)).url, BODY).status == 404
+
+
+def test_an_upload_that_another_storage_began_is_over(local: LocalStorage) -> None:
+    local.abort_multipart(KEY, "2~an.id.as.S3.makes.it")
+    with pytest.raises(ObjectMissing):
+        local.list_parts(KEY, "2~an.id.as.S3.makes.it")
+
+
+def test_nobody_sees_half_of_an_upload_that_ends(local: LocalStorage) -> None:
+    numbers = range(1, 11)
+    seen: list[list[Part] | str] = []
+
+    def look(upload_id: str, over: threading.Event) -> None:
+        while not over.is_set():
+            try:
+                seen.append(local.list_parts(KEY, upload_id))
+            except ObjectMissing:
+                return
+            except Exception as error:
+                seen.append(repr(error))
+                return
+
+    def complete(upload_id: str, parts: list[Part]) -> None:
+        try:
+            local.complete_multipart(KEY, upload_id, parts)
+        except Exception as error:
+            seen.append(repr(error))
+
+    for _ in range(5):
+        upload_id = local.start_multipart(KEY, content_type="video/mp4")
+        for number in numbers:
+            call(local, local.presign_part(KEY, upload_id, number, len(BODY)), io.BytesIO(BODY))
+        parts, over = local.list_parts(KEY, upload_id), threading.Event()
+        lookers = [threading.Thread(target=look, args=(upload_id, over)) for _ in range(2)]
+        completers = [threading.Thread(target=complete, args=(upload_id, parts)) for _ in range(2)]
+        for thread in lookers + completers:
+            thread.start()
+        for thread in completers:
+            thread.join(30)
+        over.set()
+        for thread in lookers:
+            thread.join(30)
+        assert [each for each in seen if each != parts] == []
+        found = local.head(KEY)
+        assert found is not None
+        assert found.size == len(numbers) * len(BODY)
+        seen.clear()
+    assert files_in(local.path / "uploads") == []
 
 
 class _Broken(io.RawIOBase):
