@@ -2,7 +2,7 @@
 
 The ladder of timeouts, the innermost first, so that what is nearest to a fault gives up first:
 database lock 2 s, pool 2 s, connect 3 s, statement 5 s; storage connect 2 s, read 5 s; admission's patience
-2 s; stopping 25 s; a worker's heartbeat 30 s; nginx's wait 30 s; the load balancer's idle 60 s < keepalive.
+2 s; stopping 25 s; a worker's heartbeat 30 s; nginx's wait 30 s; the load balancer's idle 55 s < keepalive.
 """
 
 import gc
@@ -42,7 +42,7 @@ worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa:
 
 timeout = 30
 graceful_timeout = 25
-# Longer than the 60 s for which a load balancer or nginx reuses an idle connection, or it meets a closed one.
+# Longer than the 55 s and 60 s for which a load balancer and nginx reuse an idle connection, or it meets a closed one.
 keepalive = 75
 # Recycling workers would hide a leak and costs throughput; memory is proved flat instead.
 max_requests = 0

@@ -1,0 +1,1 @@
+"""Checks a package for Elastic Beanstalk before AWS sees it."""

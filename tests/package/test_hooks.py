@@ -1,0 +1,128 @@
+"""The hooks that the platform runs on an instance, and the Procfile."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg2
+import pytest
+from sqlalchemy.engine import make_url
+
+from tests.postgres import new_database
+
+ROOT = Path(__file__).resolve().parents[2]
+HOOKS = sorted((ROOT / ".platform").glob("*hooks/*/*"))
+MIGRATE = ".platform/hooks/predeploy/10_migrate.sh"
+# From the platform's documentation.
+PROCFILE_LINE = re.compile(r"^[A-Za-z0-9_-]+:\s*[^\s].*$")
+
+
+@pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: str(hook.relative_to(ROOT)))
+def test_a_hook_is_strict_bash_that_the_platform_can_start(hook: Path) -> None:
+    lines = hook.read_bytes().split(b"\n")
+    assert lines[0] == b"#!/usr/bin/env bash"
+    assert b"set -euo pipefail" in lines
+    assert b"\r" not in hook.read_bytes()
+    assert os.access(hook, os.X_OK)
+    done = subprocess.run(["bash", "-n", hook], capture_output=True, text=True, timeout=10)
+    assert done.returncode == 0, done.stderr
+
+
+def test_whatever_is_done_for_a_deployment_is_done_for_a_configuration_change() -> None:
+    deployment = {path.name for path in HOOKS if path.parts[-3] == "hooks"}
+    configuration = {path.name for path in HOOKS if path.parts[-3] == "confighooks"}
+    assert deployment == configuration == {"05_mail_folder.sh", "10_migrate.sh"}
+
+
+def test_the_procfile_runs_the_web_server_and_the_jobs() -> None:
+    lines = (ROOT / "Procfile").read_text().splitlines()
+    assert all(PROCFILE_LINE.match(line) for line in lines)
+    assert dict(line.split(": ", 1) for line in lines) == {
+        "web": "gunicorn application:application",
+        "jobs": "python -m fastier jobs",
+    }
+
+
+class Instance:
+    """The bundle in a folder, with the platform's paths moved beneath it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.venvs = folder / "venv"
+        self.bundle = folder / "staging"
+        for name in ("fastier", "migrations", ".platform"):
+            shutil.copytree(ROOT / name, self.bundle / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for hook in self.bundle.glob(".platform/*hooks/*/*"):
+            hook.write_text(hook.read_text().replace("/var/app/venv", str(self.venvs)))
+
+    def add_venv(self, name: str = "staging-LQM1lest") -> None:
+        """A Python as the platform makes one; it is this test's own."""
+        python = self.venvs / name / "bin" / "python"
+        python.parent.mkdir(parents=True)
+        python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+        python.chmod(0o755)
+
+    def run(self, hook: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+        environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), **environ}
+        command = [str(self.bundle / hook)]
+        return subprocess.run(command, cwd="/", env=environment, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Instance:
+    return Instance(tmp_path)
+
+
+@pytest.mark.parametrize("tree", ["hooks", "confighooks"])
+def test_the_hook_migrates_and_a_second_run_changes_nothing(instance: Instance, database_url: str, tree: str) -> None:
+    instance.add_venv()
+    with new_database(database_url) as url:
+        for _ in range(2):
+            done = instance.run(f".platform/{tree}/predeploy/10_migrate.sh", DATABASE_URL=url)
+            assert done.returncode == 0, done.stderr
+        assert "items" in tables(url)
+    assert not list(instance.bundle.rglob("__pycache__"))
+
+
+def tables(url: str) -> set[str]:
+    connection = psycopg2.connect(make_url(url).set(drivername="postgresql").render_as_string(hide_password=False))
+    try:
+        cursor = connection.cursor()
+        cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")
+        return {name for (name,) in cursor.fetchall()}
+    finally:
+        connection.close()
+
+
+def test_a_migration_that_fails_stops_the_deployment_with_one_line(instance: Instance) -> None:
+    instance.add_venv()
+    done = instance.run(MIGRATE, DATABASE_URL="postgresql://nobody:canary-4711@127.0.0.1:1/none")
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("Fastier: the migration failed with status 1")
+    assert "canary-4711" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_hook_without_exactly_one_python_says_so(instance: Instance, count: int) -> None:
+    for number in range(count):
+        instance.add_venv(f"venv-{number}")
+    done = instance.run(MIGRATE)
+    assert done.returncode == 1
+    told = f"Fastier: there are {count} Python environments in {instance.venvs} instead of one"
+    assert done.stderr == f"{told}; this version is not deployed\n"
+
+
+def test_the_mail_folder_belongs_to_the_application(instance: Instance, tmp_path: Path) -> None:
+    # The platform's account is not on this machine; its place takes whoever runs this.
+    owner, group = os.geteuid(), os.getegid()
+    for hook in instance.bundle.glob(".platform/*hooks/*/05_*"):
+        hook.write_text(hook.read_text().replace("-o webapp -g webapp", f"-o {owner} -g {group}"))
+    hook_name = ".platform/confighooks/predeploy/05_mail_folder.sh"
+    assert instance.run(hook_name, FASTIER_MAIL_PATH=str(tmp_path / "a" / "mail")).returncode == 0
+    assert (tmp_path / "a" / "mail").stat().st_mode & 0o777 == 0o700
+    assert instance.run(hook_name, FASTIER_MAIL="ses", FASTIER_MAIL_PATH=str(tmp_path / "b")).returncode == 0
+    assert not (tmp_path / "b").exists()
