@@ -1,6 +1,5 @@
 """Finds the programs of a PostgreSQL server: those of the wheel, or a server that the machine has."""
 
-import contextlib
 import importlib.util
 import os
 import re
@@ -40,7 +39,9 @@ def find(version: int | None = None) -> Programs:
 
 
 def how_to_get(version: int | None) -> str:
-    return f"install one (apt-get install postgresql{f'-{version}' if version else ''}), or set DATABASE_URL to a server"
+    return (
+        f"install one (apt-get install postgresql{f'-{version}' if version else ''}), or set DATABASE_URL to a server"
+    )
 
 
 def candidates() -> Iterator[Programs]:
@@ -78,16 +79,28 @@ def reachable(programs: Programs, account: Account | None, place: Path) -> Progr
     """The programs where `account` can run them: where they are, or else a copy beneath `place`."""
     if account is None or _runs(programs, account):
         return programs
-    installation = programs.folder.parent
-    copy = place / f"postgresql-{programs.version}-{int(installation.stat().st_mtime)}"
+    size = (programs.folder / "postgres").stat().st_size
+    copy = place / f"postgresql-{programs.version}-{size}"
     if not copy.exists():
-        unfinished = copy.with_name(f"{copy.name}.{os.getpid()}")
-        shutil.copytree(installation, unfinished, symlinks=True)
-        _open_up(unfinished)
-        with contextlib.suppress(OSError):
-            unfinished.rename(copy)
+        unfinished = copy.with_name(f"{copy.name}.unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
-    return Programs(copy / "bin", programs.version)
+        _copy(programs, unfinished)
+        unfinished.rename(copy)
+    return Programs(copy / programs.folder.relative_to(_package(programs).parent), programs.version)
+
+
+def _package(programs: Programs) -> Path:
+    """The folder of the wheel that holds the programs, or of the installation where they are no wheel's."""
+    return next((folder for folder in programs.folder.parents if folder.name == WHEEL), programs.folder.parent)
+
+
+def _copy(programs: Programs, target: Path) -> None:
+    """The programs look for their libraries in a folder beside the package."""
+    package = _package(programs)
+    for source in (package, package.with_name(f"{package.name}.libs")):
+        if source.exists():
+            shutil.copytree(source, target / source.name, symlinks=True)
+    _open_up(target)
 
 
 def _runs(programs: Programs, account: Account) -> bool:

@@ -33,6 +33,7 @@ class Child:
         self.name = name
         self.log = log
         self.stop_signal = stop_signal
+        self._is_asked = False
         identity = account.popen_arguments() if account else {"cwd": folder}
         with log.open("wb") as output:
             self.process = subprocess.Popen(
@@ -50,6 +51,12 @@ class Child:
     def has_ended(self) -> bool:
         return self.process.poll() is not None
 
+    @property
+    def ending(self) -> str:
+        """How it ended, in words."""
+        code = self.process.returncode
+        return f"exit {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+
     def last_lines(self, count: int = 12) -> str:
         """The end of what it printed."""
         with self.log.open("rb") as written:
@@ -57,10 +64,15 @@ class Child:
             lines = written.read().decode(errors="replace").splitlines()
         return "\n".join(lines[-count:])
 
-    def stop(self, patience: float, *, hurry: Callable[[], bool] = lambda: False) -> None:
-        """Ask it to stop; after `patience` seconds, or once `hurry` says so, kill it and all that it started."""
-        if not self.has_ended:
+    def ask_to_stop(self) -> None:
+        """Tell it once; told twice, some programs stop without finishing what is under way."""
+        if not self._is_asked and not self.has_ended:
+            self._is_asked = True
             self.process.send_signal(self.stop_signal)
+
+    def stop(self, patience: float, *, hurry: Callable[[], bool] = lambda: False) -> None:
+        """Ask it to stop and wait; after `patience` seconds, or when `hurry` says so, kill it with all it started."""
+        self.ask_to_stop()
         deadline = time.monotonic() + patience
         while not self.has_ended and time.monotonic() < deadline and not hurry():
             time.sleep(0.01)
@@ -80,11 +92,15 @@ def end_with_parent(number: signal.Signals) -> Callable[[], None]:
     parent = os.getpid()
 
     def ask() -> None:
-        if _LIBC is None:
-            return
-        _LIBC.prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+        ask_for_signal_at_end_of_parent(number)
         # We may have died between the fork and the call, and then no signal would ever come.
         if os.getppid() != parent:
             os._exit(1)
 
     return ask
+
+
+def ask_for_signal_at_end_of_parent(number: signal.Signals) -> None:
+    """Only Linux can do this; elsewhere nothing happens."""
+    if _LIBC is not None:
+        _LIBC.prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0)

@@ -72,10 +72,14 @@ class Cluster:
         staging.mkdir(parents=True, mode=0o700)
         self._give_away(staging)
         self._initdb(staging / "data", self._password_file(staging))
-        single = [self.programs / "postgres", "--single", "-D", str(staging / "data"), "postgres"]
-        self._run("make the first database", single, f"CREATE DATABASE {DATABASE}\n")
+        self._execute_alone(staging / "data", f"CREATE DATABASE {DATABASE}")
         (staging / "data").rename(self.folder)
         shutil.rmtree(staging, ignore_errors=True)
+
+    def set_password(self) -> None:
+        """Make our password the right one, of a cluster that does not run."""
+        self._end_predecessor()
+        self._execute_alone(self.folder, f"ALTER ROLE {USER} PASSWORD '{self._password}'")
 
     def start(self) -> None:
         """Start the server and wait until it takes connections; LocalError with its last words when it ends."""
@@ -151,6 +155,11 @@ class Cluster:
         command += ["--auth=scram-sha-256", f"--pwfile={password_file}"]
         self._run("make a database cluster", command + locale_arguments(self._locale, self.programs.version))
 
+    def _execute_alone(self, data: Path, statement: str) -> None:
+        """Run one statement without a server and so without a password."""
+        command = [self.programs / "postgres", "--single", "-D", str(data), "postgres"]
+        self._run("prepare the database", command, f"{statement}\n")
+
     def _password_file(self, staging: Path) -> Path:
         path = staging / "password"
         path.touch(mode=0o600)
@@ -175,7 +184,8 @@ class Cluster:
             start_new_session=True,
             **identity,
         )
-        if done.returncode != 0:
+        # A server without clients goes on after an error, and then ends well.
+        if done.returncode != 0 or "ERROR: " in done.stderr:
             words = (done.stderr or done.stdout).strip().splitlines()
             raise LocalError(f"Could not {purpose} in {self.folder}: {' / '.join(words[-2:])}")
 

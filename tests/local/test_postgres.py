@@ -1,7 +1,5 @@
 """The cluster that `make run` and the tests stand on."""
 
-from pathlib import Path
-
 from sqlalchemy import create_engine, text
 
 from ebtools.local.postgres import Cluster
@@ -26,7 +24,3 @@ def test_the_linguistic_cluster_sorts_unlike_bytes(linguistic_cluster: Cluster) 
 def test_the_cluster_of_the_tests_sorts_by_bytes_and_knows_letters(cluster: Cluster) -> None:
     assert ask(cluster.url(), "SELECT 'a' < 'B'") is False
     assert ask(cluster.url(), "SELECT lower('ÄÖ')") == "äö"
-
-
-def test_tests_run() -> None:
-    assert Path(__file__).exists()

@@ -1,0 +1,59 @@
+# Every target says after ## what it does; `make` alone prints them.
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format lock bench bundle clean clean-data ready ready-for-tests
+SHELL := /bin/sh
+
+PYTHON ?= python3
+BIN := .venv/bin
+UV := .local/tools/bin/uv
+COMPILE := $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-emit-index-url --no-annotate -q
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ready ## start everything on http://127.0.0.1:8000 (PORT=9000 for another port); Ctrl-C stops it
+	@exec $(BIN)/python -m ebtools local
+
+test: lint ## check the code and run all tests
+	$(BIN)/python -m pytest
+
+lint: ready-for-tests ## check style, types and the direction of imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: ready-for-tests ## put the code into its style
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+lock: $(UV) ## resolve pyproject.toml into the requirements files, with hashes
+	$(COMPILE) -o requirements.txt
+	$(COMPILE) --group local -c requirements.txt -o requirements-local.txt
+	$(COMPILE) --group test -c requirements.txt -o requirements-test.txt
+
+bench: ready-for-tests ## measure, and write bench/results
+	$(BIN)/python -m bench
+
+bundle: ready ## write the package that `eb deploy` sends
+	$(BIN)/python -m ebtools bundle
+
+clean: ## delete the environment, caches and built files; data stay
+	rm -rf .venv .local/tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	find . -name __pycache__ -type d -prune -not -path './.venv/*' -exec rm -rf {} +
+
+clean-data: ready ## delete the local database, files and mails
+	@$(BIN)/python -m ebtools local --delete-data
+
+ready:
+	@command -v $(PYTHON) >/dev/null || { echo 'Fastier needs Python 3.11 or newer: apt-get install python3 python3-venv' >&2; exit 1; }
+	@$(PYTHON) ebtools/bootstrap.py run
+
+ready-for-tests:
+	@command -v $(PYTHON) >/dev/null || { echo 'Fastier needs Python 3.11 or newer: apt-get install python3 python3-venv' >&2; exit 1; }
+	@$(PYTHON) ebtools/bootstrap.py test
+
+$(UV):
+	$(PYTHON) -m venv .local/tools
+	.local/tools/bin/pip install --quiet --disable-pip-version-check 'uv>=0.13,<0.14'
