@@ -6,7 +6,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 UV := .local/tools/bin/uv
-COMPILE := $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header \
+COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url --no-annotate -q
 
 help: ## print this
@@ -29,7 +29,7 @@ format: ready-for-tests ## put the code into its style
 	$(BIN)/ruff format
 
 lock: $(UV) ## resolve pyproject.toml into the requirements files, with hashes
-	$(COMPILE) -o requirements.txt
+	$(COMPILE) pyproject.toml -o requirements.txt
 	$(COMPILE) --group local -c requirements.txt -o requirements-local.txt
 	$(COMPILE) --group test -c requirements.txt -o requirements-test.txt
 

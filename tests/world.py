@@ -46,7 +46,8 @@ def settings(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Set
 
 @pytest.fixture(scope="session")
 def services(settings: Settings) -> Iterator[Services]:
-    built = composition.build_services(settings, pool_size=POOL_SIZE)
+    # A name of its own: tests that break the connections of a real server must not break these.
+    built = composition.build_services(settings, pool_size=POOL_SIZE, application_name="fastier-tests")
     yield built
     built.database.close()
 
