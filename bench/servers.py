@@ -92,6 +92,29 @@ def fill(database: Database, url: str, items: int) -> Place:
     return Place(items, token, str(inbox))
 
 
+def cpu_seconds(root: int) -> float:
+    """Processor time that a process and its children have used, by the kernel's count."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    children: dict[int, list[int]] = {}
+    used: dict[int, float] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        pid = int(path.parent.name)
+        children.setdefault(int(fields[1]), []).append(pid)
+        used[pid] = (int(fields[11]) + int(fields[12])) / ticks
+    waiting, total = [root], 0.0
+    for _ in range(len(used)):
+        if not waiting:
+            break
+        pid = waiting.pop()
+        total += used.get(pid, 0.0)
+        waiting += children.get(pid, [])
+    return total
+
+
 def vacuum(url: str) -> None:
     """Bring statistics and the visibility map up to date, as autovacuum would have by and by."""
     connection = psycopg2.connect(url)
@@ -104,8 +127,8 @@ def vacuum(url: str) -> None:
 
 
 @contextmanager
-def serving(command: list[str], environment: dict[str, str], ready: str) -> Iterator[tuple[int, float]]:
-    """Run a server: its port, and the seconds until it answered `ready`."""
+def serving(command: list[str], environment: dict[str, str], ready: str) -> Iterator[tuple[int, int, float]]:
+    """Run a server: its port, its process id, and the seconds until it answered `ready`."""
     port = free_port()
     environment = {**os.environ, **environment, "PORT": str(port)}
     started = time.perf_counter()
@@ -121,7 +144,7 @@ def serving(command: list[str], environment: dict[str, str], ready: str) -> Iter
             if process.poll() is not None or time.perf_counter() - started > READY_SECONDS:
                 raise RuntimeError(f"{command} did not start")
             time.sleep(0.01)
-        yield port, time.perf_counter() - started
+        yield port, process.pid, time.perf_counter() - started
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(40)

@@ -121,7 +121,9 @@ def prepare(files: "tuple[str, ...]") -> None:
             done[name] = wanted[name]
     except Failed:
         # pip itself gave up and left nothing half done; one that is killed may, and then this is not reached.
-        stamp(done)
+        # On a full disk the note fails too; the next start then begins anew, and pip's own words are said.
+        with contextlib.suppress(OSError):
+            stamp(done)
         raise
     stamp(done)
 
