@@ -16,5 +16,5 @@ except SettingsError as error:
 log.configure(settings)
 _sizes = sizing.for_this_machine(settings)
 # gunicorn's post_fork looks for this name, to give each worker database connections of its own.
-services = app.build_services(settings, pool_size=_sizes.permits)
+services = app.build_services(settings, pool_size=_sizes.pool)
 application = app.build_application(services, _sizes)

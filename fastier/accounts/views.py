@@ -84,13 +84,13 @@ def reset_password(call: Call, body: PasswordReset) -> Reply:
     return Reply(status=204)
 
 
-@routes.get("/me", returns=Profile)
+@routes.get("/me", returns=Profile, conditional=False)
 def get_me(call: Call) -> Reply:
     """You, your workspaces, and the inbox of your personal one."""
     return Reply(_profile(call))
 
 
-@routes.patch("/me", returns=User, scope="account", keyed=True)
+@routes.patch("/me", returns=User, scope="account", keyed=True, conditional=False)
 def change_me(call: Call, body: ProfilePatch) -> Reply:
     """Change your name or time zone."""
     sent = body.sent()
@@ -98,7 +98,7 @@ def change_me(call: Call, body: ProfilePatch) -> Reply:
     return Reply(dict(changed))
 
 
-@routes.get("/tokens", returns=PageOf[Token], scope="account")
+@routes.get("/tokens", returns=PageOf[Token], scope="account", conditional=False)
 def list_tokens(call: Call, query: PageQuery) -> Reply:
     """Your personal tokens, newest first."""
     return _tokens(call, query, "personal", _token_body)
@@ -116,7 +116,7 @@ def revoke_token(call: Call, token_id: UUID) -> Reply:
     return _deleted(queries.delete_token(call.connection, call.viewer, "personal", token_id))
 
 
-@routes.get("/sessions", returns=PageOf[Session], scope="account")
+@routes.get("/sessions", returns=PageOf[Session], scope="account", conditional=False)
 def list_sessions(call: Call, query: PageQuery) -> Reply:
     """Your sign-ins, newest first."""
     return _tokens(call, query, "session", _session_body)

@@ -21,6 +21,7 @@ PATIENCE_SECONDS = 2.0
 LIVE = "/health/live"
 READY = "/health/ready"
 TRANSFERS = "/storage/"
+SIGN_INS = "/api/v1/auth/"
 
 
 class Lane:
@@ -71,10 +72,14 @@ class Admission:
     def __init__(self, sizing: Sizing, *, patience: float = PATIENCE_SECONDS) -> None:
         self.patience = patience
         self.requests = Lane(sizing.permits, sizing.waiting)
-        # A file may take minutes to go through, so files have a lane of their own and nobody waits for it.
-        self.transfers = Lane(sizing.transfers, 0) if sizing.transfers else None
+        self.sign_ins = Lane(sizing.sign_ins, sizing.sign_ins_waiting)
+        # A file may take minutes to go through; as many again may wait for their turn.
+        self.transfers = Lane(sizing.transfers, sizing.transfers) if sizing.transfers else None
 
     def lane(self, path: str) -> Lane:
+        """What is slow by nature has a lane of its own, so that it holds up nothing else."""
+        if path.startswith(SIGN_INS):
+            return self.sign_ins
         return self.transfers if self.transfers and path.startswith(TRANSFERS) else self.requests
 
 

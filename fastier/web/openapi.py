@@ -25,6 +25,7 @@ _TITLES = {
     401: "Sign in to do this",
     403: "You may not do this",
     404: "There is no such thing here",
+    408: "The request did not arrive in time",
     409: "This conflicts with what is there",
     410: "This is no longer here",
     412: "It has changed since you read it",
@@ -217,7 +218,7 @@ def _refusals(route: Route) -> set[int]:
     """The statuses of problems that the route can answer with."""
     found = {400, 422, 429, 503, *route.refusals}
     if route.body is not None:
-        found |= {413, 415}
+        found |= {408, 413, 415}
     if route.scope is not None:
         found |= {401, 403}
     if "{" in route.path:

@@ -57,7 +57,7 @@ class Routes:
         return self._route("POST", path, returns=returns, **options)
 
     def patch(self, path: str, *, returns: Any, **options: Any) -> Callable[[View], View]:
-        return self._route("PATCH", path, returns=returns, conditional=True, **options)
+        return self._route("PATCH", path, returns=returns, conditional=options.pop("conditional", True), **options)
 
     def delete(self, path: str, **options: Any) -> Callable[[View], View]:
         return self._route("DELETE", path, returns=NoneType, status=options.pop("status", 204), **options)

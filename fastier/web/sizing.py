@@ -18,6 +18,10 @@ PERMITS = 4
 WAITING_PER_PERMIT = 8
 # Files that pass through a worker at once; only in development, where storage is local.
 TRANSFERS = 4
+# Sign-ins at once, and waiting: hashing a password takes tens of milliseconds of a core, and a storm of them must leave
+# the permits of everything else alone.
+SIGN_INS = 2
+SIGN_INS_WAITING = 16
 # Threads that never wait: one answers the probe while the other writes a refusal.
 SPARE = 2
 
@@ -27,9 +31,9 @@ MEMORY_BASE = 320 * MIB
 MEMORY_PER_WORKER = 80 * MIB
 # One killed worker must not empty the instance.
 FEWEST_WORKERS = 2
-# Four permits each: 64 connections, which leaves room for jobs, migrations and people within PostgreSQL's
+# Six connections each: 72, which leaves room for jobs, migrations and people within PostgreSQL's
 # default of 100. Whoever has a larger database sets WEB_CONCURRENCY.
-MOST_WORKERS = 16
+MOST_WORKERS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +46,30 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Sizing:
-    """`workers` processes; the other numbers hold for each of them. The database pool's size is `permits`."""
+    """`workers` processes; the other numbers hold for each of them."""
 
     workers: int
     permits: int
     waiting: int
     transfers: int
+    sign_ins: int = SIGN_INS
+    sign_ins_waiting: int = SIGN_INS_WAITING
     spare: int = SPARE
 
     @property
     def threads(self) -> int:
-        return self.permits + self.waiting + self.transfers + self.spare
+        lanes = self.permits + self.waiting + 2 * self.transfers + self.sign_ins + self.sign_ins_waiting
+        return lanes + self.spare
+
+    @property
+    def pool(self) -> int:
+        """The database pool's size: whoever is let in finds a connection."""
+        return self.permits + self.sign_ins
 
     @property
     def connections(self) -> int:
         """Database connections that all workers together hold at most."""
-        return self.workers * self.permits
+        return self.workers * self.pool
 
 
 def plan(machine: Machine, *, workers: int | None = None, permits: int | None = None, transfers: int = 0) -> Sizing:

@@ -12,7 +12,7 @@ from fastier.workspaces.schemas import NewWorkspace, Workspace, WorkspacePatch
 routes = Routes("workspaces")
 
 
-@routes.get("/workspaces", returns=PageOf[Workspace])
+@routes.get("/workspaces", returns=PageOf[Workspace], conditional=False)
 def list_workspaces(call: Call, query: PageQuery) -> Reply:
     """The workspaces that you belong to, oldest first."""
     after = call.after_id(query, purpose="workspaces")

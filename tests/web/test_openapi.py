@@ -6,7 +6,7 @@ from pathlib import Path
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from fastier.web.codes import CODES
-from tests.api import Api, Document
+from tests.api import Api, Document, Person
 
 SOURCES = Path(__file__).parents[2] / "fastier"
 
@@ -28,6 +28,20 @@ def test_keys_are_taken_by_every_write_but_sign_ins_and_tokens(document: Documen
             names = [parameter.get("$ref", "").rsplit("/", 1)[-1] for parameter in operation["parameters"]]
             wanted = method in ("post", "patch") and not re.search(r"/auth/|/tokens", path)
             assert ("IdempotencyKey" in names) == wanted, (method, path)
+
+
+def test_what_the_document_calls_conditional_has_an_etag(alice: Person, document: Document) -> None:
+    item = alice.item()["id"]
+    ids = {"workspace_id": alice.workspace, "list_id": alice.inbox, "item_id": item}
+    asked = 0
+    for path, methods in document.body["paths"].items():
+        names = re.findall(r"{(\w+)}", path)
+        if "get" not in methods or not set(names) <= set(ids):
+            continue
+        answer = alice.get(path.format(**ids))
+        assert ("304" in methods["get"]["responses"]) == ("ETag" in answer.headers), path
+        asked += 1
+    assert asked >= 9
 
 
 def test_every_code_is_explained_and_used() -> None:
