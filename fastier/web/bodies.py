@@ -15,7 +15,7 @@ from fastier.web.routing import Route
 LARGEST_BODY = 1024 * 1024
 # More faults than this help nobody and would make the answer as large as the request.
 MOST_FAULTS = 20
-# pydantic makes an object of each fault before any can be left out; of tens of thousands that takes a tenth of a second.
+# pydantic makes an object of each fault before any can be left out; tens of thousands take a tenth of a second.
 TOO_MANY_TO_LIST = 1000
 _JSON = "application/json"
 _MERGE_PATCH = "application/merge-patch+json"
