@@ -182,7 +182,7 @@ class Binder:
 
 
 def _response(route: Route, reply: Reply, verdict: Verdict) -> Response:
-    body = b"" if reply.body is None else orjson.dumps(reply.body)
+    body = b"" if reply.body is None else orjson.dumps(reply.body, option=orjson.OPT_UTC_Z)
     response = Response(body, reply.status, mimetype="application/json" if body else None)
     headers = response.headers
     if not body:

@@ -67,7 +67,7 @@ class KeyedRequest:
                 "key": self.key,
                 "fingerprint": self.fingerprint,
                 "status": reply.status,
-                "body": b"" if reply.body is None else orjson.dumps(reply.body),
+                "body": b"" if reply.body is None else orjson.dumps(reply.body, option=orjson.OPT_UTC_Z),
                 "etag": reply.etag,
             },
         )

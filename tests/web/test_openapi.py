@@ -69,3 +69,9 @@ def test_a_problems_type_leads_to_its_explanation(anybody: Api) -> None:
     refused = anybody.get("/me").json
     path, _, anchor = refused["type"].partition("#")
     assert f'id="{anchor}"' in anybody.get(path).text
+
+
+def test_times_are_rfc_3339_in_utc(alice: Person) -> None:
+    made = alice.item()
+    for name in ("created_at", "updated_at"):
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z", made[name])
