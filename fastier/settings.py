@@ -48,7 +48,7 @@ class Settings:
     port: int = 8000
     workers: int | None = None
     threads: int | None = None
-    version: str = "0.0.0"
+    version: str = "development"
     commit: str = "unknown"
 
     @property
