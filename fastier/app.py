@@ -8,7 +8,7 @@ from wsgiref.types import WSGIApplication
 
 from flask import Flask
 
-from fastier import health, jobs, throttle
+from fastier import health, jobs, log, throttle
 from fastier.accounts import mails
 from fastier.accounts import models as account_models
 from fastier.accounts import queries as accounts
@@ -127,6 +127,7 @@ def checks(services: Services) -> dict[str, Check]:
 
 def run_jobs(settings: Settings) -> None:
     """Run jobs until SIGTERM."""
+    log.configure(settings)
     services = build_services(settings, pool_size=4, application_name="fastier-jobs")
     handlers: dict[str, Handler] = {**mails.HANDLERS, **sweeping.HANDLERS, **purging.HANDLERS}
     handlers |= {kind: partial(_purge, purge) for kind, purge in _PURGES.items()}

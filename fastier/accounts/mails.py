@@ -16,7 +16,7 @@ _VERIFY = """Hello {name},
 
 welcome to Fastier. Open this link to confirm that this address is yours:
 
-  {link}
+{link}
 
 It is good for {hours} hours. If you have not registered, ignore this mail.
 """
@@ -24,7 +24,7 @@ _RESET = """Hello {name},
 
 somebody, probably you, asked for a new password. Open this link to set one:
 
-  {link}
+{link}
 
 It is good once, for {hours} hour. If it was not you, ignore this mail; nothing has changed.
 """
@@ -51,8 +51,9 @@ def _send(services: Services, user: RowMapping, purpose: str, subject: str, temp
     hours = LINK_HOURS[purpose]
     with services.database.transaction() as connection:
         queries.insert_link(connection, user["id"], purpose, digest_of(secret), hours)
-    # The secret follows the # so that no server on the way, nor its log, sees it.
-    link = f"{services.settings.public_url}/{purpose}#token={secret}"
+    # The secret follows the # so that no server on the way, nor its log, sees it; without an equals sign, which mail
+    # writes as =3D, it can be copied from the file that development writes as well.
+    link = f"{services.settings.public_url}/{purpose}#{secret}"
     text = template.format(name=user["name"], link=link, hours=hours)
     mailer_for(services.settings).send(Message(user["email"], subject, text, key=secrets.token_hex(8)))
 

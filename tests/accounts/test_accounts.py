@@ -35,7 +35,7 @@ def _mailed_secret(services: Services, email: str, purpose: str) -> str:
         message_from_bytes(path.read_bytes(), policy=policy.SMTP) for path in services.settings.mail_path.glob("*.eml")
     ]
     found = [mail.get_content() for mail in mails if mail["To"] == email]
-    links = [match.group(1) for mail in found if (match := re.search(rf"/{purpose}#token=([\w-]+)", mail))]
+    links = [match.group(1) for mail in found if (match := re.search(rf"/{purpose}#([\w-]+)", mail))]
     assert links, found
     return links[-1]
 
