@@ -90,7 +90,7 @@ class Binder:
         if credential and credential.is_cookie and route.method != "GET":
             credentials.require_same_origin(self.services.settings)
         raw = bodies.read_bytes()
-        call = Call(self.services, self.cursors, record.address, request.is_secure)
+        call = Call(self.services, self.cursors, record.address)
         try:
             reply = self._run_twice_at_most(route, call, credential, ids, raw)
         except NotModified as kept:

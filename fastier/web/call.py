@@ -40,7 +40,6 @@ class Call:
     services: Services
     cursors: Cursors
     address: str
-    is_secure: bool
     viewer_or_none: Viewer | None = None
     connection_or_none: Connection | None = None
 

@@ -14,7 +14,6 @@ CODES: dict[str, str] = {
     "email_taken": "There is an account with this address. Sign in, or reset its password.",
     "forbidden": "You may not do this.",
     "foreign_origin": "A write with a cookie must come from a page of this origin.",
-    "gone": "This is no longer here.",
     "id_in_use": "The id that you chose belongs to something else. Choose another.",
     "inbox": "The inbox cannot be deleted. Move its items instead.",
     "internal_error": "Our fault; it has been logged. Quote the request's id when you report it.",
