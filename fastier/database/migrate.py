@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from io import StringIO
 from pathlib import Path
 from typing import TextIO
@@ -56,21 +57,23 @@ def _scripts() -> ScriptDirectory:
     return ScriptDirectory.from_config(_config())
 
 
-def head() -> str:
-    found = _scripts().get_current_head()
-    assert found is not None, "there is at least one migration"
-    return found
+@cache
+def _revisions() -> tuple[str, frozenset[str]]:
+    """This code's head and all revisions it knows; they are files, read once in a process."""
+    scripts = _scripts()
+    head = scripts.get_current_head()
+    assert head is not None, "there is at least one migration"
+    return head, frozenset(script.revision for script in scripts.walk_revisions())
 
 
 def state(connection: Connection) -> SchemaState:
-    """Where the database stands, by one statement."""
+    """Where the database stands, by two small statements."""
     current = (
         connection.execute(text("SELECT to_regclass('alembic_version') IS NOT NULL AS is_there")).scalar_one()
         and connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
     )
-    scripts = _scripts()
-    known = {script.revision for script in scripts.walk_revisions()}
-    return SchemaState(current or None, head(), current in known)
+    head, known = _revisions()
+    return SchemaState(current or None, head, current in known)
 
 
 def upgrade(database_url: str, *, revision: str = "head") -> SchemaState:

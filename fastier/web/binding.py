@@ -124,13 +124,12 @@ class Binder:
         raw: bytes,
         attempt: _Attempt,
     ) -> Reply:
+        if credential is None:
+            # Nobody to authenticate: such a view opens its own connections, and a bad body needs none.
+            return route.view(call, **_arguments(route, ids, raw))
         with self._connection(route, attempt) as connection:
             self._authenticate(route, call, credential, connection)
-            arguments: dict[str, Any] = dict(ids)
-            if (body := bodies.parse_body(route, raw)) is not None:
-                arguments["body"] = body
-            if (query := bodies.parse_query(route)) is not None:
-                arguments["query"] = query
+            arguments = _arguments(route, ids, raw)
             if route.mode != "own":
                 call.connection_or_none = connection
                 return self._act(route, call, arguments, raw)
@@ -156,9 +155,7 @@ class Binder:
             yield connection
             attempt.committing = True
 
-    def _authenticate(self, route: Route, call: Call, credential: Credential | None, connection: Connection) -> None:
-        if credential is None:
-            return
+    def _authenticate(self, route: Route, call: Call, credential: Credential, connection: Connection) -> None:
         viewer = self.authenticate(connection, credential.digest)
         record: RequestRecord = request.environ[RECORD]
         if viewer is None:
@@ -179,6 +176,16 @@ class Binder:
             problem.headers.update(limit_headers(verdict))
             raise problem
         return verdict
+
+
+def _arguments(route: Route, ids: dict[str, UUID], raw: bytes) -> dict[str, Any]:
+    """What the view is called with: the path's ids, the body and the query, checked."""
+    arguments: dict[str, Any] = dict(ids)
+    if (body := bodies.parse_body(route, raw)) is not None:
+        arguments["body"] = body
+    if (query := bodies.parse_query(route)) is not None:
+        arguments["query"] = query
+    return arguments
 
 
 def _response(route: Route, reply: Reply, verdict: Verdict) -> Response:

@@ -84,6 +84,7 @@ class Routes:
         refusals: statuses of problems beyond those that every route has.
         present: completes the body after the commit, each time it is sent, such as by signing URLs.
         """
+        assert scope is not None or mode == "own", "without a credential the binder opens no connection"
         needed: Scope | None = ("read" if method == "GET" else "write") if scope == "by_method" else scope
 
         def declare(view: View) -> View:
