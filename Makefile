@@ -31,7 +31,9 @@ format: ready-for-tests ## put the code into its style
 lock: $(UV) ## resolve pyproject.toml into the requirements files, with hashes
 	$(COMPILE) pyproject.toml -o requirements.txt
 	$(COMPILE) --group local -c requirements.txt -o requirements-local.txt
-	$(COMPILE) --group test -c requirements.txt -o requirements-test.txt
+	$(COMPILE) --group preflight -c requirements.txt -o requirements-preflight.txt
+	$(COMPILE) --group ebcli -o requirements-ebcli.txt
+	$(COMPILE) --group test -c requirements.txt -c requirements-preflight.txt -o requirements-test.txt
 
 bench: ready-for-tests ## measure, and write bench/results
 	$(BIN)/python -m bench

@@ -1,4 +1,4 @@
-"""Makes the virtual environment that everything else runs in: `python3 ebtools/bootstrap.py run|test`.
+"""Makes the virtual environment that everything else runs in: `python3 ebtools/bootstrap.py run|preflight|test`.
 
 It needs nothing but Python itself, and old Pythons parse it too, so that they can say what is missing.
 """
@@ -38,8 +38,10 @@ INSTALL_SECONDS = 1800
 LOCK_SECONDS = 1800
 
 LOCAL = "requirements-local.txt"
+PREFLIGHT = "requirements-preflight.txt"
 WHAT = {
     "run": ("requirements.txt", LOCAL),
+    "preflight": ("requirements.txt", PREFLIGHT),
     "test": ("requirements.txt", LOCAL, "requirements-test.txt"),
 }
 
