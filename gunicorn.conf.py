@@ -5,6 +5,7 @@ database lock 2 s, pool 2 s, connect 3 s, statement 5 s; storage connect 2 s, re
 2 s; stopping 25 s; a worker's heartbeat 30 s; nginx's wait 30 s; the load balancer's idle 55 s < keepalive.
 """
 
+import ctypes
 import gc
 import os
 import socket
@@ -14,6 +15,7 @@ from typing import Any
 
 from fastier.settings import Settings, SettingsError
 from fastier.web import sizing
+from fastier.web.memory import MemoryGuard
 from fastier.web.worker import JsonLogger, Worker
 
 try:
@@ -27,6 +29,8 @@ bind = f"{_settings.bind}:{_settings.port}"
 workers = _sizing.workers
 threads = _sizing.threads
 worker_class = Worker
+# All shares together leave room for what else runs on the instance, see fastier/web/sizing.py.
+Worker.memory = MemoryGuard(_sizing.worker_memory)
 logger_class = JsonLogger
 loglevel = _settings.log_level.lower()
 accesslog = None
@@ -44,7 +48,8 @@ timeout = 30
 graceful_timeout = 25
 # Longer than the 55 s and 60 s for which a load balancer and nginx reuse an idle connection, or it meets a closed one.
 keepalive = 75
-# Recycling workers would hide a leak and costs throughput; memory is proved flat instead.
+# Recycling workers by count would hide a leak and costs throughput; the memory guard recycles one that outgrew its
+# share, and says so.
 max_requests = 0
 
 # Both bound what can queue where admission cannot see it. Idle connections from nginx count among the second.
@@ -63,6 +68,13 @@ forwarder_headers = ""
 
 # How long a client may keep a thread waiting for its next bytes, or for room to send it more.
 SILENT_CLIENT_SECONDS = 15
+
+# glibc gives threads up to eight arenas per core, none of which gives back what another could use. This is what
+# MALLOC_ARENA_MAX=2 does, wherever gunicorn is started from.
+M_ARENA_MAX = -8
+_libc = ctypes.CDLL(None)
+if hasattr(_libc, "mallopt"):
+    _libc.mallopt(M_ARENA_MAX, 2)
 
 # The parent only loads and forks. A collection there would write to every page that its workers share.
 gc.disable()

@@ -48,6 +48,7 @@ class Settings:
     port: int = 8000
     workers: int | None = None
     threads: int | None = None
+    worker_memory: int | None = None
     version: str = "development"
     commit: str = "unknown"
 
@@ -77,6 +78,7 @@ class Settings:
             port=reader.number("PORT", 8000, 1, 65535) or 8000,
             workers=reader.number("WEB_CONCURRENCY", None, 1, 64),
             threads=reader.number("FASTIER_THREADS", None, 1, 64),
+            worker_memory=reader.number("FASTIER_WORKER_MEMORY", None, 16, 1_000_000),
             **_build(),
         )
         reader.check_together(settings)

@@ -29,6 +29,8 @@ SPARE = 2
 MEMORY_BASE = 320 * MIB
 # What a forked worker adds under load.
 MEMORY_PER_WORKER = 80 * MIB
+# A smaller share would have workers replaced that only do their work.
+FEWEST_WORKER_BYTES = 2 * MEMORY_PER_WORKER
 # One killed worker must not empty the instance.
 FEWEST_WORKERS = 2
 # Six connections each: 72, which leaves room for jobs, migrations and people within PostgreSQL's
@@ -52,6 +54,8 @@ class Sizing:
     permits: int
     waiting: int
     transfers: int
+    # Bytes that a worker may hold before it is replaced.
+    worker_memory: int = FEWEST_WORKER_BYTES
     sign_ins: int = SIGN_INS
     sign_ins_waiting: int = SIGN_INS_WAITING
     spare: int = SPARE
@@ -72,18 +76,32 @@ class Sizing:
         return self.workers * self.pool
 
 
-def plan(machine: Machine, *, workers: int | None = None, permits: int | None = None, transfers: int = 0) -> Sizing:
-    """The numbers for this machine; `workers` and `permits` override what would be computed."""
+def plan(
+    machine: Machine,
+    *,
+    workers: int | None = None,
+    permits: int | None = None,
+    worker_memory: int | None = None,
+    transfers: int = 0,
+) -> Sizing:
+    """The numbers for this machine; `workers`, `permits` and `worker_memory` override what would be computed."""
     permits = permits or PERMITS
-    affordable = max(1, (machine.memory - MEMORY_BASE) // MEMORY_PER_WORKER)
+    for_workers = machine.memory - MEMORY_BASE
     wanted = min(max(machine.cores, FEWEST_WORKERS), MOST_WORKERS)
-    return Sizing(workers or min(wanted, affordable), permits, permits * WAITING_PER_PERMIT, transfers)
+    workers = workers or min(wanted, max(1, for_workers // MEMORY_PER_WORKER))
+    share = worker_memory or max(for_workers // workers, FEWEST_WORKER_BYTES)
+    return Sizing(workers, permits, permits * WAITING_PER_PERMIT, transfers, share)
 
 
 def for_this_machine(settings: Settings) -> Sizing:
-    """WEB_CONCURRENCY sets the workers, FASTIER_THREADS the requests that each runs at once."""
-    transfers = TRANSFERS if settings.storage == "local" else 0
-    return plan(read_machine(), workers=settings.workers, permits=settings.threads, transfers=transfers)
+    """The settings WEB_CONCURRENCY, FASTIER_THREADS and FASTIER_WORKER_MEMORY override what would be computed."""
+    return plan(
+        read_machine(),
+        workers=settings.workers,
+        permits=settings.threads,
+        worker_memory=settings.worker_memory and settings.worker_memory * MIB,
+        transfers=TRANSFERS if settings.storage == "local" else 0,
+    )
 
 
 def read_machine(root: Path = Path("/")) -> Machine:

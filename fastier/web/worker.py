@@ -15,6 +15,7 @@ from uuid_utils.compat import uuid7
 from fastier.errors import BadRequest, Problem
 from fastier.log import JsonFormatter, describe
 from fastier.web import refusals
+from fastier.web.memory import MemoryGuard
 from fastier.web.security_headers import SecurityHeaders
 
 log: Any = structlog.get_logger()
@@ -44,7 +45,18 @@ class JsonLogger(Logger):  # type: ignore[misc]
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
-    """A gthread worker; only how it closes, and its answer to what is no HTTP request, differ."""
+    """A gthread worker; only how it closes and when it retires, and its answer to what is no HTTP request, differ."""
+
+    # gunicorn makes the workers; its configuration sets this before.
+    memory: MemoryGuard | None = None
+    alive: bool
+
+    def notify(self) -> None:
+        """Say that this worker lives, at least once a second; one that outgrew its share finishes its requests."""
+        super().notify()
+        if self.alive and self.memory is not None and (held := self.memory.outgrown()):
+            log.warning("outgrown", bytes=held, share=self.memory.share)
+            self.alive = False
 
     def handle(self, conn: Any) -> Any:
         """Serve one request on a pool thread; False when the connection is at its end."""

@@ -17,12 +17,15 @@ settings = Settings.from_environ(os.environ)
 log.configure(settings)
 folder = Path(os.environ["HELD_FOLDER"])
 readiness = Readiness()
+kept: list[bytes] = []
 
 
 def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     path = environ["PATH_INFO"]
     if path.startswith(("/hold/", "/storage/")):
         hold(path.rpartition("/")[2])
+    if path == "/grow":
+        kept.append(b"x" * 200 * sizing.MIB)
     if path == "/raise":
         raise RuntimeError("planted")
     if path == "/become-ready":

@@ -20,6 +20,7 @@ from tests.package.repository import Repository
 ROOT = Path(__file__).resolve().parents[2]
 OWN = ROOT / ".platform" / "nginx"
 # What no configuration of ours refuses, so that each of nginx's own refusals can be asked for.
+PATIENCE_SECONDS = 3
 PLANTED = "".join(f"location = /planted/{status} {{ return {status}; }}\n" for status in (429, 503))
 
 
@@ -49,6 +50,12 @@ class Proxy:
     port: int
     upstream: ThreadingHTTPServer
     connections: list[object] = field(default_factory=list)
+    hung: list[object] = field(default_factory=list)
+
+    @property
+    def held(self) -> int:
+        """Requests on /hang that have arrived."""
+        return len(self.hung)
 
     def ask(self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
@@ -64,6 +71,11 @@ class Proxy:
         self.upstream.server_close()
 
 
+class _Upstream(ThreadingHTTPServer):
+    # All that nginx opens at once.
+    request_queue_size = 256
+
+
 class _Echo(BaseHTTPRequestHandler):
     """Answers with the request's headers; on /hang not before the test is over."""
 
@@ -71,6 +83,7 @@ class _Echo(BaseHTTPRequestHandler):
     # Set by the fixture.
     over: threading.Event
     seen: list[object]
+    hung: list[object]
 
     def setup(self) -> None:
         super().setup()
@@ -78,13 +91,19 @@ class _Echo(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path == "/hang":
+            self.hung.append(self.client_address)
             self.over.wait(20)
             self.close_connection = True
             return
         status = int(self.path.removeprefix("/status/")) if self.path.startswith("/status/") else 200
-        body = json.dumps({name.lower(): value for name, value in self.headers.items()}).encode()
+        if self.path == "/long":
+            status, headers = 200, {"filler": "x" * 20_000}
+        else:
+            headers = dict(self.headers.items())
+        body = json.dumps({name.lower(): value for name, value in headers.items()}).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Type", "application/json")
         self.end_headers()
         self.wfile.write(body)
 
@@ -119,21 +138,25 @@ def assembled(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def started(assembled: Callable[..., Path]) -> Iterator[Proxy]:
-    """nginx and the upstream, running; nginx waits one second for an answer instead of thirty."""
-    over, seen = threading.Event(), list[object]()
-    handler = type("Echo", (_Echo,), {"over": over, "seen": seen})
-    upstream = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    """nginx and the upstream, running; nginx waits three seconds for an answer instead of thirty."""
+    over, seen, hung = threading.Event(), list[object](), list[object]()
+    handler = type("Echo", (_Echo,), {"over": over, "seen": seen, "hung": hung})
+    upstream = _Upstream(("127.0.0.1", 0), handler)
     upstream.daemon_threads = True
     thread = threading.Thread(target=upstream.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     port = free_port()
-    conf = assembled(
-        port, upstream.server_port, lambda text: text.replace("proxy_read_timeout    30s", "proxy_read_timeout 1s")
-    )
+
+    def edit(text: str) -> str:
+        # The load balancer's address is the test's own, and nobody waits half a minute for a hung upstream.
+        text = text.replace("set_real_ip_from  10.0.0.0/8", "set_real_ip_from 127.0.0.0/8")
+        return text.replace("proxy_read_timeout    30s", f"proxy_read_timeout {PATIENCE_SECONDS}s")
+
+    conf = assembled(port, upstream.server_port, edit)
     process = subprocess.Popen([nginx(), "-p", conf.parent, "-c", conf, "-g", "daemon off;"])
     try:
         _wait_for(port, process)
-        yield Proxy(port, upstream, seen)
+        yield Proxy(port, upstream, seen, hung)
     finally:
         over.set()
         process.terminate()

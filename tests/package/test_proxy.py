@@ -1,15 +1,19 @@
 """What nginx makes of the package's configuration, laid over the platform's own."""
 
+import gzip
 import re
 import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from fastier.web.codes import CODES
-from tests.package.conftest import Proxy, nginx
+from tests.package.conftest import OWN, PATIENCE_SECONDS, Proxy, nginx
+
+MOST_AT_ONCE = int(re.findall(r"max_conns=(\d+)", (OWN / "conf.d" / "fastier.conf").read_text())[0])
 
 
 def judged(conf: Path) -> "subprocess.CompletedProcess[str]":
@@ -39,9 +43,12 @@ def test_the_moment_of_arrival_is_nginxs_and_not_the_clients(started: Proxy) -> 
 
 
 def test_the_application_learns_who_asks_and_how(started: Proxy) -> None:
-    given = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https", "Host": "example.org"}
+    # The first address is what the client claims, the second what the load balancer saw.
+    given = {"X-Forwarded-For": "198.51.100.1, 203.0.113.9", "X-Forwarded-Proto": "https", "Host": "example.org"}
     received = started.ask("GET", "/", headers=given).json()
-    assert received["x-forwarded-for"] == "203.0.113.9, 127.0.0.1"
+    assert received["x-real-ip"] == "203.0.113.9"
+    # With two trusted hops the application takes the last but one.
+    assert str(received["x-forwarded-for"]).split(", ")[-2] == "203.0.113.9"
     assert received["x-forwarded-proto"] == "https"
     assert received["host"] == "example.org"
     assert "connection" not in received
@@ -91,6 +98,44 @@ def test_the_applications_own_refusals_pass_untouched(started: Proxy, status: in
     answer = started.ask("GET", f"/status/{status}", headers={"X-Canary": "4711"})
     assert answer.status == status
     assert answer.json()["x-canary"] == "4711"
+
+
+def test_a_long_answer_is_compressed_for_whoever_takes_it(started: Proxy) -> None:
+    plain = started.ask("GET", "/long")
+    packed = started.ask("GET", "/long", headers={"Accept-Encoding": "gzip"})
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["content-encoding"] == "gzip"
+    assert len(packed.body) < len(plain.body) / 10
+    assert gzip.decompress(packed.body) == plain.body
+    assert packed.headers["vary"] == "Accept-Encoding"
+
+
+def test_more_than_the_application_takes_is_refused_at_once_and_health_is_not(started: Proxy, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(MOST_AT_ONCE) as pool:
+        hung = [pool.submit(started.ask, "GET", "/hang") for _ in range(MOST_AT_ONCE)]
+        deadline = time.monotonic() + 10
+        while started.held < MOST_AT_ONCE and time.monotonic() < deadline:
+            time.sleep(0.01)
+        began = time.monotonic()
+        refused = started.ask("GET", "/one-more")
+        # The promise is 50 ms; far less than waiting for any of the others is what a busy machine can show.
+        assert time.monotonic() - began < PATIENCE_SECONDS / 2
+        assert started.ask("GET", "/health/live").status == 200
+        statuses = [each.result().status for each in hung]
+    assert statuses == [504] * MOST_AT_ONCE
+    problem = refused.json()
+    assert refused.status == problem["status"] == 503
+    assert problem["code"] == "overloaded"
+    assert refused.headers["retry-after"] == "1"
+    assert refused.headers["x-request-id"] == problem["instance"]
+    assert started.ask("GET", "/after").status == 200
+    assert ["/one-more", "503"] in [line.split('"')[1:3] for line in healthd_lines(tmp_path)]
+    log = tmp_path / "nginx" / "log"
+    # A line for each refusal would fill the disk at the worst of times; each failure has one, with its times.
+    assert "/one-more" not in (log / "access.log").read_text() + (log / "error.log").read_text()
+    failures = (log / "upstream.log").read_text().splitlines()
+    assert len(failures) == MOST_AT_ONCE
+    assert re.search(r" 504 GET /hang upstream=127\.0\.0\.1:\d+ connect=\d", failures[0])
 
 
 def test_healthd_gets_its_line_for_every_request(started: Proxy, tmp_path: Path) -> None:

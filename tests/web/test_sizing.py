@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fastier.web.sizing import MIB, Machine, Sizing, plan, read_machine
+from fastier.web.sizing import FEWEST_WORKER_BYTES, MEMORY_BASE, MIB, Machine, Sizing, plan, read_machine
 
 GIB = 1024 * MIB
 
@@ -37,7 +37,18 @@ def test_two_threads_stay_free_when_every_place_is_taken(permits: int | None, tr
 
 
 def test_the_environment_overrides_what_is_computed() -> None:
-    assert plan(Machine(1, 256 * MIB), workers=5, permits=6) == Sizing(5, 6, 48, 0)
+    overridden = plan(Machine(1, 256 * MIB), workers=5, permits=6, worker_memory=300 * MIB)
+    assert overridden == Sizing(5, 6, 48, 0, 300 * MIB)
+
+
+@pytest.mark.parametrize(("cores", "memory"), [(1, 1 * GIB), (2, 2 * GIB), (4, 8 * GIB), (16, 32 * GIB)])
+def test_all_shares_together_leave_room_for_what_else_runs(cores: int, memory: int) -> None:
+    sizing = plan(Machine(cores, memory))
+    assert sizing.workers * sizing.worker_memory <= memory - MEMORY_BASE
+
+
+def test_a_share_is_never_so_small_that_a_worker_is_replaced_for_working() -> None:
+    assert plan(Machine(2, 512 * MIB), workers=8).worker_memory == FEWEST_WORKER_BYTES
 
 
 def test_the_largest_machine_leaves_connections_of_postgresqls_hundred() -> None:
