@@ -2,24 +2,31 @@
 
 import argparse
 import json
-import os
-import platform
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.servers import ROOT, Figures, cpu_seconds, fill, pgbench, serving, statements_of, vacuum, wrk
-from ebtools.local import binaries
-from ebtools.local.account import server_account
-from ebtools.local.postgres import Cluster, new_password
+from bench.machine import about
+from bench.servers import (
+    ROOT,
+    Figures,
+    cpu_seconds,
+    fill,
+    pgbench,
+    postmaster,
+    serving,
+    start_cluster,
+    statements_of,
+    vacuum,
+    wrk,
+)
+from ebtools.local.postgres import Cluster
 from fastier.database import Database, migrate
 from fastier.settings import Settings
 
@@ -27,6 +34,7 @@ SIZES = (1_000, 100_000, 1_000_000)
 KINDS = ("page", "create")
 ROUNDS = 5
 Way = Callable[[], Figures]
+PLACEMENT = "server, database and load generator share the machine's cores"
 START, END = "<!-- bench:start -->", "<!-- bench:end -->"
 
 
@@ -36,7 +44,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="fastier-bench-", dir="/tmp") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        cluster = _cluster(folder)
+        cluster = start_cluster(folder)
         try:
             results = _measure(cluster, folder, sizes, options.seconds)
         finally:
@@ -56,21 +64,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--most-items", type=int, default=1_000_000, help="leave out larger workspaces")
     parser.add_argument("--readme", action="store_true", help="replace the table in README.md")
     return parser
-
-
-def _cluster(folder: Path) -> Cluster:
-    account = server_account(folder / "data")
-    settings = {"shared_buffers": "512MB", "max_wal_size": "4GB", "effective_cache_size": "4GB"}
-    cluster = Cluster(
-        binaries.reachable(binaries.find(), account, folder),
-        folder / "data",
-        password=new_password(),
-        account=account,
-        settings=settings,
-    )
-    cluster.create()
-    cluster.start()
-    return cluster
 
 
 def _measure(cluster: Cluster, folder: Path, sizes: list[int], seconds: int) -> dict[str, Any]:
@@ -95,7 +88,12 @@ def _measure(cluster: Cluster, folder: Path, sizes: list[int], seconds: int) -> 
         "FASTIER_RATE_LIMIT": "10000000",
         "LOG_LEVEL": "INFO",
     }
-    found: dict[str, Any] = {"about": _about(cluster, seconds), "sizes": {}, "beside": {}, "cpu": {}}
+    found: dict[str, Any] = {
+        "about": about(cluster, f"python -m bench --seconds {seconds}", PLACEMENT),
+        "sizes": {},
+        "beside": {},
+        "cpu": {},
+    }
     fastier = [sys.executable, "-m", "gunicorn", "application:application"]
     tutorial = [sys.executable, "-m", "gunicorn", "--bind=127.0.0.1:{port}", "--config=/dev/null", "bench.tutorial:app"]
     with (
@@ -117,7 +115,7 @@ def _measure(cluster: Cluster, folder: Path, sizes: list[int], seconds: int) -> 
                 f"{kind} pgbench": partial(pgbench, cluster, plain, sent, folder, clients=8, seconds=seconds),
             }
             found["beside"] |= _rounds(ways)
-            found["cpu"][kind] = _processor_time(pid, _postmaster(cluster), ways[f"{kind} fastier"])
+            found["cpu"][kind] = _processor_time(pid, postmaster(cluster), ways[f"{kind} fastier"])
     return found
 
 
@@ -146,35 +144,6 @@ def _processor_time(server: int, postmaster: int, way: Way) -> dict[str, float]:
         "python_ms": round((cpu_seconds(server) - before[0]) / requests * 1000, 2),
         "postgresql_ms": round((cpu_seconds(postmaster) - before[1]) / requests * 1000, 2),
     }
-
-
-def _postmaster(cluster: Cluster) -> int:
-    assert cluster.child is not None
-    return cluster.child.process.pid
-
-
-def _about(cluster: Cluster, seconds: int) -> dict[str, Any]:
-    return {
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "command": f"python -m bench --seconds {seconds}",
-        "commit": _commit(),
-        "cores": len(os.sched_getaffinity(0)),
-        "machine": _processor(),
-        "python": platform.python_version(),
-        "postgresql": cluster.programs.version,
-        **{name: version(name) for name in ("flask", "gunicorn", "sqlalchemy", "psycopg2-binary")},
-        "placement": "server, database and load generator share the machine's cores",
-    }
-
-
-def _commit() -> str:
-    told = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
-    return told.stdout.strip() or "no commit"
-
-
-def _processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def _table(results: dict[str, Any]) -> str:

@@ -26,16 +26,17 @@ class Outcome:
     failed: dict[str, int] = field(default_factory=dict)
     late: int = 0
     offered: int = 0
-    # Moments, in seconds from the start, at which the good answers' requests were due.
-    good_due: list[float] = field(default_factory=list)
+    # When each request was due that had no good answer, in seconds from the start.
+    bad_due: list[float] = field(default_factory=list)
 
     @property
     def goodput(self) -> float:
         """Good answers in a second."""
         return len(self.good) / self.seconds
 
-    def fail(self, kind: str) -> None:
+    def fail(self, kind: str, due: float) -> None:
         self.failed[kind] = self.failed.get(kind, 0) + 1
+        self.bad_due.append(due)
 
 
 @dataclass(slots=True)
@@ -79,8 +80,8 @@ class Arrivals:
             for connection in self.connections.values():
                 connection.socket.close()
             self.poller.close()
-        self.outcome.late += sum(map(_is_open, self.waiting))
-        self.outcome.good_due = [moment - began for moment in self.outcome.good_due]
+        self._give_up(time.perf_counter() + DEADLINE_SECONDS)
+        self.outcome.bad_due = [moment - began for moment in self.outcome.bad_due]
         return self.outcome
 
     def _arrive(self, due: float) -> None:
@@ -100,7 +101,7 @@ class Arrivals:
 
     def _open(self, due: float) -> _Connection | None:
         if len(self.connections) >= MOST_CONNECTIONS:
-            self.outcome.fail("no connection left")
+            self.outcome.fail("no connection left", due)
             return None
         opened = socket.socket()
         try:
@@ -109,7 +110,7 @@ class Arrivals:
             opened.connect(self.address)
         except OSError as error:
             opened.close()
-            self.outcome.fail(f"connect {type(error).__name__}")
+            self.outcome.fail(f"connect {type(error).__name__}", due)
             return None
         opened.setblocking(False)
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -144,11 +145,11 @@ class Arrivals:
         status = head[9:12]
         if status[:1] == b"2":
             self.outcome.good.append(took)
-            self.outcome.good_due.append(connection.due)
         elif status == b"503" and b"\r\nretry-after:" in head.lower():
             self.outcome.refused.append(took)
+            self.outcome.bad_due.append(connection.due)
         else:
-            self.outcome.fail(status.decode("latin-1"))
+            self.outcome.fail(status.decode("latin-1"), connection.due)
         connection.is_busy = False
         connection.is_reused = True
         if b"\r\nconnection: close" in head.lower():
@@ -167,7 +168,7 @@ class Arrivals:
         if was_reused and not had_answer:
             self._send(request, due, None)
         else:
-            self.outcome.fail("broken off")
+            self.outcome.fail("broken off", due)
 
     def _drop(self, connection: _Connection) -> None:
         self.connections.pop(connection.socket.fileno(), None)
@@ -180,6 +181,7 @@ class Arrivals:
             is_open, connection = _is_open(self.waiting[0]), self.waiting.popleft()[1]
             if is_open:
                 self.outcome.late += 1
+                self.outcome.bad_due.append(connection.due)
                 connection.is_busy = False
                 self._drop(connection)
 

@@ -20,7 +20,9 @@ from sqlalchemy import event
 from uuid_utils.compat import uuid7
 from werkzeug.test import Client
 
-from ebtools.local.postgres import Cluster, free_port
+from ebtools.local import binaries
+from ebtools.local.account import server_account
+from ebtools.local.postgres import Cluster, free_port, new_password
 from fastier import app as composition
 from fastier.accounts.queries import insert_user
 from fastier.accounts.service import _start_session
@@ -55,6 +57,28 @@ class Figures:
     p50_ms: float
     p95_ms: float
     p99_ms: float
+
+
+def start_cluster(folder: Path) -> Cluster:
+    """An empty PostgreSQL in this folder, running with memory of a small server's size."""
+    account = server_account(folder / "data")
+    settings = {"shared_buffers": "512MB", "max_wal_size": "4GB", "effective_cache_size": "4GB"}
+    cluster = Cluster(
+        binaries.reachable(binaries.find(), account, folder),
+        folder / "data",
+        password=new_password(),
+        account=account,
+        settings=settings,
+    )
+    cluster.create()
+    cluster.start()
+    return cluster
+
+
+def postmaster(cluster: Cluster) -> int:
+    """The process at the top of PostgreSQL."""
+    assert cluster.child is not None
+    return cluster.child.process.pid
 
 
 _FILL = """
