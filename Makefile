@@ -1,6 +1,6 @@
 # Every target says after ## what it does; `make` alone prints them.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format lock bench bundle clean clean-data ready ready-for-tests
+.PHONY: help run test lint format lock bench bench-web bundle preflight clean clean-data ready ready-for-preflight ready-for-tests
 SHELL := /bin/sh
 
 PYTHON ?= python3
@@ -35,11 +35,17 @@ lock: $(UV) ## resolve pyproject.toml into the requirements files, with hashes
 	$(COMPILE) --group ebcli -o requirements-ebcli.txt
 	$(COMPILE) --group test -c requirements.txt -c requirements-preflight.txt -o requirements-test.txt
 
-bench: ready-for-tests ## measure, and write bench/results
+bench: ready-for-tests ## measure the API, and write bench/results
 	$(BIN)/python -m bench
+
+bench-web: ready-for-tests ## measure memory, overload, a killed worker and a soak; half an hour
+	$(BIN)/python -m bench.web
 
 bundle: ready ## write the package that `eb deploy` sends
 	$(BIN)/python -m ebtools bundle
+
+preflight: bundle ready-for-preflight ## check that package before AWS sees it
+	$(BIN)/python -m ebtools preflight
 
 clean: ## delete the environment, caches and built files; data stay
 	rm -rf .venv .local/tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
@@ -51,6 +57,9 @@ clean-data: ready ## delete the local database, files and mails
 ready:
 	@command -v $(PYTHON) >/dev/null || { echo 'Fastier needs Python 3.11 or newer: apt-get install python3 python3-venv' >&2; exit 1; }
 	@$(PYTHON) ebtools/bootstrap.py run
+
+ready-for-preflight:
+	@$(PYTHON) ebtools/bootstrap.py preflight
 
 ready-for-tests:
 	@command -v $(PYTHON) >/dev/null || { echo 'Fastier needs Python 3.11 or newer: apt-get install python3 python3-venv' >&2; exit 1; }
