@@ -16,6 +16,7 @@ from fastier.accounts.views import routes as account_routes
 from fastier.attachments import models as attachment_models
 from fastier.attachments import sweeping
 from fastier.attachments.views import routes as attachment_routes
+from fastier.comments import models as comment_models
 from fastier.database import Base, Database, migrate
 from fastier.health import Check, CheckError, Checks, Readiness
 from fastier.items import models as item_models
@@ -23,6 +24,8 @@ from fastier.items.views import routes as item_routes
 from fastier.jobs import Handler, Periodic
 from fastier.lists import models as list_models
 from fastier.lists.views import routes as list_routes
+from fastier.members import models as member_models
+from fastier.sections import models as section_models
 from fastier.services import Services
 from fastier.settings import Settings
 from fastier.storage import LocalStorage, storage_for
@@ -41,9 +44,12 @@ METADATA = Base.metadata
 MODELS = (
     account_models,
     workspace_models,
+    member_models,
     list_models,
+    section_models,
     tag_models,
     item_models,
+    comment_models,
     attachment_models,
     web_models,
     jobs.models,

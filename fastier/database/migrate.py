@@ -102,6 +102,8 @@ def _run(connection: Connection, act: Callable[[Config], None]) -> None:
     config = _config()
     config.attributes["connection"] = connection
     for attempt in range(1, TRIES + 1):
+        # Alembic opens a transaction for each migration, and can end it where one builds an index beside writers.
+        connection.rollback()
         try:
             act(config)
         except OperationalError as error:

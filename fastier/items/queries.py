@@ -12,9 +12,10 @@ from fastier.workspaces.access import Access
 # Renaming or deleting a tag changes every item that carries it without writing to any: the item's revision is the
 # highest of its own and of its tags'.
 # Ids leave as text, which is what the answer needs; making an object of each would cost as much as reading the row.
-_COLUMNS = """CAST(i.id AS text), CAST(i.list_id AS text), i.title, i.notes, i.priority, g.names AS tags,
-    i.due_date, i.due_time, i.due_timezone,
-    i.completed_at, i.position, i.attachment_count, i.created_at, i.updated_at,
+_COLUMNS = """CAST(i.id AS text), CAST(i.list_id AS text), CAST(i.section_id AS text), CAST(i.parent_id AS text),
+    i.title, i.notes, i.priority, g.names AS tags, i.due_date, i.due_time, i.due_timezone,
+    i.rrule, i.recurrence_mode, i.recurrence_text, i.completed_at, CAST(i.assignee_id AS text), i.position,
+    i.subtask_count, i.attachment_count, i.comment_count, i.created_at, i.updated_at,
     greatest(i.revision, g.revision) AS revision"""
 _TAGS = """LEFT JOIN LATERAL (
         SELECT array_agg(t.name ORDER BY t.folded) FILTER (WHERE t.deleted_at IS NULL) AS names,
@@ -126,25 +127,26 @@ _CHANGES: dict[tuple[str, ...], TextClause] = {}
 
 def item_body(row: Any) -> dict[str, Any]:
     """A row of `_COLUMNS` as the API shows it."""
-    (id, list_id, title, notes, priority, tags, due_date, due_time, due_timezone, completed_at, position,
-     attachment_count, created_at, updated_at, revision) = row  # fmt: skip
+    (id, list_id, section_id, parent_id, title, notes, priority, tags, due_date, due_time, due_timezone,
+     rrule, mode, recurrence_text, completed_at, assignee_id, position, subtask_count, attachment_count,
+     comment_count, created_at, updated_at, revision) = row  # fmt: skip
     return {
         "id": id,
         "list_id": list_id,
-        "section_id": None,
-        "parent_id": None,
+        "section_id": section_id,
+        "parent_id": parent_id,
         "title": title,
         "notes": notes,
         "priority": priority,
         "tags": tags or [],
         "due": _due_body(due_date, due_time, due_timezone) if due_date else None,
-        "recurrence": None,
+        "recurrence": {"rrule": rrule, "mode": mode, "text": recurrence_text} if rrule else None,
         "completed_at": completed_at,
-        "assignee_id": None,
+        "assignee_id": assignee_id,
         "position": position,
-        "subtask_count": 0,
+        "subtask_count": subtask_count,
         "attachment_count": attachment_count,
-        "comment_count": 0,
+        "comment_count": comment_count,
         "created_at": created_at,
         "updated_at": updated_at,
         "revision": revision,

@@ -16,6 +16,7 @@ class List(Base):
         # What items refer to, so that none can lie in another workspace than its list.
         UniqueConstraint("id", "workspace_id"),
         Index(None, "workspace_id", "position", "id", postgresql_where=text("deleted_at IS NULL")),
+        Index("ix_lists_changes", "workspace_id", "revision"),
         Index("ix_lists_trash", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
     )
 
@@ -24,6 +25,9 @@ class List(Base):
     name: Mapped[str]
     is_inbox: Mapped[bool] = mapped_column(server_default=text("false"))
     position: Mapped[str] = mapped_column(Bytewise)
+    # Triggers keep both true, see migration 0003.
+    open_count: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    done_count: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     revision: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[Created]
     updated_at: Mapped[Created]

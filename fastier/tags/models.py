@@ -21,6 +21,7 @@ class Tag(Base):
             unique=True,
             postgresql_where=text("deleted_at IS NULL"),
         ),
+        Index("ix_tags_changes", "workspace_id", "revision"),
         Index("ix_tags_trash", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
     )
 

@@ -1,8 +1,10 @@
 """The tables of workspaces and their members."""
 
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fastier.database import Base, Created, Id, Moment
@@ -40,3 +42,26 @@ class Member(Base):
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
     role: Mapped[str]
     created_at: Mapped[Created]
+
+
+class Activity(Base):
+    """What somebody did; written by the statement that takes the write's revision, told by the activity feature."""
+
+    __tablename__ = "activities"
+    __table_args__ = (
+        Index(None, "workspace_id", "id"),
+        Index(None, "item_id", "id", postgresql_where=text("item_id IS NOT NULL")),
+        Index(None, "at"),
+        Index(None, "actor_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    workspace_id: Mapped[UUID] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"))
+    revision: Mapped[int] = mapped_column(BigInteger)
+    actor_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    kind: Mapped[str]
+    subject_id: Mapped[UUID]
+    # No foreign key: what was done to an item is still told when the item has been purged.
+    item_id: Mapped[UUID | None]
+    data: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    at: Mapped[Created]

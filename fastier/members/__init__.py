@@ -1,0 +1,1 @@
+"""Who belongs to a workspace, and how one comes in and leaves."""

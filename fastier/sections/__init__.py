@@ -1,0 +1,1 @@
+"""Sections divide a list into the columns of a board."""
