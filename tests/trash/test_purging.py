@@ -19,7 +19,11 @@ def a_month_later(database: Database) -> Age:
     def age() -> None:
         with database.transaction() as connection:
             for table in ("items", "lists", "tags", "workspaces", "attachments"):
-                connection.execute(text(f"UPDATE {table} SET deleted_at = deleted_at - interval '31 days'"))
+                connection.execute(
+                    text(
+                        f"UPDATE {table} SET deleted_at = deleted_at - interval '31 days' WHERE deleted_at IS NOT NULL"
+                    )
+                )
 
     return age
 
