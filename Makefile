@@ -1,6 +1,6 @@
 # Every target says after ## what it does; `make` alone prints them.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format lock bench bench-web bundle preflight clean clean-data ready ready-for-preflight ready-for-tests
+.PHONY: help run test fuzz lint format lock bench bench-web bundle preflight clean clean-data ready ready-for-preflight ready-for-tests
 SHELL := /bin/sh
 
 PYTHON ?= python3
@@ -17,6 +17,9 @@ run: ready ## start everything on http://127.0.0.1:8000 (PORT=9000 for another p
 
 test: lint ## check the code and run all tests
 	$(BIN)/python -m pytest
+
+fuzz: ready-for-tests ## send ten thousand made-up requests to every operation; nightly
+	FUZZ_EXAMPLES=250 $(BIN)/python -m pytest tests/fuzz
 
 lint: ready-for-tests ## check style, types and the direction of imports
 	$(BIN)/ruff check

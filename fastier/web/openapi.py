@@ -78,7 +78,10 @@ def document(routes: list[Route], *, version: str, public_url: str, prefix: str)
     schemas, components = _schemas(routes)
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(prefix + route.path, {})[route.method.lower()] = _operation(route, schemas)
+        operation = _operation(route, schemas)
+        if links := _links(route, routes):
+            operation["responses"][str(route.status)]["links"] = links
+        paths.setdefault(prefix + route.path, {})[route.method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {
@@ -147,6 +150,21 @@ def _operation(route: Route, schemas: dict[Any, dict[str, Any]]) -> dict[str, An
         schema = schemas[route.body, "validation"]
         operation["requestBody"] = {"required": True, "content": {kind: {"schema": schema} for kind in media}}
     return operation
+
+
+def _links(route: Route, routes: list[Route]) -> dict[str, Any]:
+    """What can be done with a thing just made: the operations whose address begins with its id."""
+    if route.status != 201 or not _is_model(route.returns) or "id" not in route.returns.model_fields:
+        return {}
+    name = f"{route.returns.__name__.lower()}_id"
+    return {
+        other.view.__name__: {
+            "operationId": other.view.__name__,
+            "parameters": {name: "$response.body#/id"},
+        }
+        for other in routes
+        if re.findall(r"{(\w+)}", other.path) == [name]
+    }
 
 
 def _parameters(route: Route) -> list[dict[str, Any]]:
