@@ -20,6 +20,7 @@ from pathlib import Path
 from statistics import linear_regression, median
 from typing import Any
 
+from bench import web_report
 from bench.arrivals import Arrivals, Outcome, Request, share
 from bench.machine import about
 from bench.servers import ROOT, Place, fill, postmaster, serving, start_cluster, vacuum
@@ -37,6 +38,7 @@ PLACEMENT = (
     "memory and soak: all of them share both"
 )
 MULTIPLES = (2, 5, 10)
+START, END = "<!-- web:start -->", "<!-- web:end -->"
 PHASE_SECONDS = 6
 # Around the estimate, where goodput peaks.
 LADDER = (0.7, 0.8, 0.9, 1.0, 1.1)
@@ -99,13 +101,19 @@ def main() -> int:
     path = ROOT / "bench" / "results" / f"web-{datetime.now(UTC):%Y-%m-%d}.json"
     known = json.loads(path.read_text()) if path.exists() else {}
     path.write_text(json.dumps(known | found, indent=2) + "\n")
-    print(json.dumps(found, indent=2))
+    written = web_report.tables(known | found)
+    print(written)
+    if options.readme:
+        readme = ROOT / "README.md"
+        before, rest = readme.read_text().split(START)
+        readme.write_text(f"{before}{START}\n{written}\n{END}{rest.split(END)[1]}")
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.web", description=__doc__)
     parser.add_argument("--only", action="append", choices=tuple(PARTS), help="one part; may be given again")
+    parser.add_argument("--readme", action="store_true", help="replace the tables in README.md")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of the overload, of which the medians count")
     parser.add_argument("--requests", type=int, default=SOAK_REQUESTS, help="how many the soak sends")
     return parser
