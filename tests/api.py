@@ -10,8 +10,11 @@ from jsonschema import Draft202012Validator
 from werkzeug.test import Client, TestResponse
 
 from fastier.database import Statistics
+from fastier.web.security_headers import DEFAULTS
 
 PREFIX = "/api/v1"
+# Of HTTP itself, or for browsers, on any answer.
+EVERYWHERE = {*DEFAULTS, "Content-Type", "Content-Length", "Set-Cookie"}
 
 
 @dataclass
@@ -38,8 +41,10 @@ class Document:
             return
         answer = operation["responses"].get(str(response.status_code))
         assert answer is not None, f"{method} {path}: {response.status_code} is not in the document"
-        for name in ("X-Request-Id",):
-            assert name in response.headers
+        unknown = {name for name, _ in response.headers} - set(answer["headers"]) - EVERYWHERE
+        assert not unknown, f"{method} {path}: {response.status_code} has {unknown}, which the document has not"
+        missing = {"X-Request-Id"} - {name for name, _ in response.headers}
+        assert not missing
         content = answer.get("content")
         if content is None:
             assert response.data == b"", f"{method} {path}: a body where the document has none"

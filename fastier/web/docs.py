@@ -49,6 +49,8 @@ def _by_feature(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
                     "open": not operation["security"],
                     "parameters": [_resolved(document, each) for each in operation["parameters"]],
                     "body": _fields(document, operation.get("requestBody", {})),
+                    "request": _example(operation.get("requestBody", {})),
+                    "answer": _example(_success(operation)),
                     "responses": {
                         status: {**answer, "fields": _fields(document, answer) if status < "300" else []}
                         for status, answer in operation["responses"].items()
@@ -56,6 +58,16 @@ def _by_feature(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
                 }
             )
     return found
+
+
+def _success(operation: dict[str, Any]) -> dict[str, Any]:
+    return next((answer for status, answer in operation["responses"].items() if status.startswith("2")), {})
+
+
+def _example(node: dict[str, Any]) -> str:
+    """A body's example as people read JSON; empty where there is no body."""
+    media: dict[str, Any] = next(iter(node.get("content", {}).values()), {})
+    return orjson.dumps(media["example"], option=orjson.OPT_INDENT_2).decode() if "example" in media else ""
 
 
 def _resolved(document: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:

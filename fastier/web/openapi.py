@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from fastier.web import examples
 from fastier.web.idempotency import LONGEST_KEY
 from fastier.web.problems import MEDIA_TYPE
 from fastier.web.routing import Route
@@ -48,9 +49,16 @@ _HEADERS: dict[str, dict[str, Any]] = {
     "ETag": {"description": "Send it as If-None-Match or If-Match.", "schema": {"type": "string"}},
     "Link": {"description": "The next page (RFC 8288).", "schema": {"type": "string"}},
     "Retry-After": {"description": "Seconds to wait before trying again.", "schema": {"type": "integer"}},
+    "Idempotent-Replayed": {
+        "description": "`true` when this answer was kept from the first request with its key.",
+        "schema": {"type": "string"},
+    },
+    "WWW-Authenticate": {"description": "How to sign in.", "schema": {"type": "string"}},
     "Location": {"description": "Where it is.", "schema": {"type": "string"}},
     "Allow": {"description": "The methods that this address takes.", "schema": {"type": "string"}},
 }
+# A 409 of a request that is still running says when to ask again.
+_OF_REFUSAL = {409: ["Retry-After"], 401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}
 _PARAMETERS: dict[str, dict[str, Any]] = {
     "IdempotencyKey": {
         "name": "Idempotency-Key",
@@ -82,6 +90,7 @@ def document(routes: list[Route], *, version: str, public_url: str, prefix: str)
         if links := _links(route, routes):
             operation["responses"][str(route.status)]["links"] = links
         paths.setdefault(prefix + route.path, {})[route.method.lower()] = operation
+    _add_examples(paths, components)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -152,6 +161,19 @@ def _operation(route: Route, schemas: dict[Any, dict[str, Any]]) -> dict[str, An
     return operation
 
 
+def _add_examples(paths: dict[str, dict[str, Any]], components: dict[str, Any]) -> None:
+    """Give each body, of requests and of answers, an example."""
+    for operation in (operation for methods in paths.values() for operation in methods.values()):
+        for media in operation.get("requestBody", {}).get("content", {}).values():
+            media["example"] = examples.of_request(media["schema"], components)
+        for status, answer in operation["responses"].items():
+            for kind, media in answer.get("content", {}).items():
+                is_problem = kind == MEDIA_TYPE
+                media["example"] = (
+                    examples.of_problem(int(status)) if is_problem else examples.of(media["schema"], components)
+                )
+
+
 def _links(route: Route, routes: list[Route]) -> dict[str, Any]:
     """What can be done with a thing just made: the operations whose address begins with its id."""
     if route.status != 201 or not _is_model(route.returns) or "id" not in route.returns.model_fields:
@@ -213,7 +235,7 @@ def _responses(route: Route, schemas: dict[Any, dict[str, Any]]) -> dict[str, An
     if route.method == "GET" and route.conditional:
         responses["304"] = {"description": _TITLES[304], "headers": _headers([*headers, "ETag"])}
     for status in sorted(_refusals(route)):
-        names = ["X-Request-Id"] + (["Retry-After"] if status in (429, 503) else [])
+        names = ["X-Request-Id", *_OF_REFUSAL.get(status, ())]
         responses[str(status)] = {
             "description": _TITLES[status],
             "headers": _headers(names),
@@ -225,8 +247,11 @@ def _responses(route: Route, schemas: dict[Any, dict[str, Any]]) -> dict[str, An
 def _extra(route: Route) -> list[str]:
     paged = _is_model(route.returns) and route.returns.__name__.startswith("PageOf")
     found = ["Link"] if paged else []
-    if route.conditional and route.status != 204:
+    has_revision = _is_model(route.returns) and "revision" in route.returns.model_fields
+    if (route.conditional or has_revision) and route.status != 204:
         found.append("ETag")
+    if route.keyed:
+        found.append("Idempotent-Replayed")
     if route.status == 302:
         found.append("Location")
     return found

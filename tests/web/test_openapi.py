@@ -1,12 +1,15 @@
 """The OpenAPI document and its page: valid, whole, and from this origin."""
 
+import json
 import re
 from pathlib import Path
 
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from fastier.app import FEATURES
 from fastier.web.codes import CODES
-from tests.api import Api, Document, Person
+from tests.api import PREFIX, Api, Document, Person
 
 SOURCES = Path(__file__).parents[2] / "fastier"
 
@@ -49,6 +52,25 @@ def test_every_code_is_explained_and_used() -> None:
     used = set(re.findall(r'code="(\w+)"', source)) | set(re.findall(r'status, code, title = \d+, "(\w+)"', source))
     used.add("internal_error")
     assert used == set(CODES)
+
+
+def test_every_example_is_what_its_schema_allows(document: Document) -> None:
+    checked = 0
+    for path, methods in document.body["paths"].items():
+        for method, operation in methods.items():
+            bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
+            for kind, media in (pair for body in bodies for pair in body.get("content", {}).items()):
+                schema = {**media["schema"], "components": document.body["components"]}
+                errors = list(Draft202012Validator(schema).iter_errors(media["example"]))
+                assert not errors, f"{method} {path} {kind}: {errors[0].message}"
+                checked += 1
+    assert checked > 200
+
+
+def test_every_example_of_a_request_is_taken(document: Document) -> None:
+    for route in (route for routes in FEATURES for route in routes.all if route.body is not None):
+        content = document.operation(route.method, PREFIX + route.path)["requestBody"]["content"]
+        route.body.model_validate_json(json.dumps(content["application/json"]["example"]))
 
 
 def test_the_page_works_from_this_origin_alone(anybody: Api) -> None:
