@@ -23,7 +23,7 @@ from typing import Any
 from bench import web_report
 from bench.arrivals import Arrivals, Outcome, Request, share
 from bench.machine import about
-from bench.servers import ROOT, Place, fill, postmaster, serving, start_cluster, vacuum
+from bench.servers import ROOT, Place, cpu_seconds, fill, postmaster, serving, start_cluster, vacuum
 from ebtools.local.postgres import free_port
 from ebtools.preflight import proxy
 from fastier.database import Database, migrate
@@ -147,7 +147,7 @@ def overload(url: str, place: Place, folder: Path, postmaster: int, options: arg
         tiers = [opened.enter_context(_tier(setup, url, folder, SERVER_CORE)) for setup in SETUPS]
         peaks = {tier.setup.name: _peak(tier, request) for tier in tiers}
         for tier in tiers:
-            found[tier.setup.name] = {"peak": peaks[tier.setup.name]}
+            found[tier.setup.name] = {"peak": peaks[tier.setup.name], "cost": _cost(tier, request, postmaster)}
         rounds = [[(tier, _storms(tier, request, peaks[tier.setup.name])) for tier in tiers]
                   for _ in range(options.rounds)]  # fmt: skip
         for tier in tiers:
@@ -239,6 +239,14 @@ def _peak(tier: Tier, request: Request) -> dict[str, float]:
         "p99_ms": _ms(calm.good, 0.99),
         "calm_rate": round(calm.rate, 1),
     }
+
+
+def _cost(tier: Tier, request: Request, postmaster: int) -> dict[str, float]:
+    """Milliseconds of processor time that a request takes at a calm rate, by who spends them."""
+    spenders = {"gunicorn_ms": tier.gunicorn, "nginx_ms": tier.nginx, "postgresql_ms": postmaster}
+    before = {name: cpu_seconds(pid) for name, pid in spenders.items()}
+    answered = len(_offer(tier, request, 50).good)
+    return {name: round((cpu_seconds(pid) - before[name]) / answered * 1000, 2) for name, pid in spenders.items()}
 
 
 def _estimate(port: int, request: Request) -> float:

@@ -36,9 +36,12 @@ def _memory(memory: dict[str, Any]) -> str:
 
 
 def _overload(overload: dict[str, Any]) -> str:
+    cost = overload["Fastier"]["cost"]
     rows = [
         "Requests arrive at a constant rate, whether or not they are answered; an answer after 1 s counts as none. "
-        "nginx, gunicorn (two workers) and PostgreSQL share one core, the generator has the other. Medians.",
+        "nginx, gunicorn and PostgreSQL share one core, the generator has the other. "
+        f"A request of Fastier takes {cost['gunicorn_ms']} ms of processor time in gunicorn (two workers), "
+        f"{cost['nginx_ms']} ms in nginx and {cost['postgresql_ms']} ms in PostgreSQL. Medians.",
         "",
         "| good answers a second | peak | offered 2 × | 5 × | 10 × | refusals at 10 ×, p99 | accepted at 10 ×, p99 "
         "| well again after |",
