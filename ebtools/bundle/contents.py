@@ -21,6 +21,8 @@ TOP_LEVEL = (
     "migrations",
     "requirements.txt",
 )
+# What only a developer uses in these folders, to begin a new migration.
+NEEDLESS = frozenset({"migrations/script.py.mako"})
 BUILD_FILE = "fastier/build.json"
 # What Elastic Beanstalk takes at most, of the archive; here of its unpacked files, which is stricter.
 LARGEST = 500 * 1024 * 1024
@@ -51,7 +53,7 @@ def of_head(root: Path, *, largest: int = LARGEST) -> Contents:
     """What the checked out commit deploys; raises BundleError with every fault that was found."""
     commit = git.head(root)
     committed = git.entries(root, commit)
-    chosen = [entry for entry in committed if entry.path.split("/")[0] in TOP_LEVEL and entry.path != BUILD_FILE]
+    chosen = [entry for entry in committed if _is_needed(entry.path)]
     _refuse(_missing(chosen) + _unfit(chosen) + _oversized(chosen, largest))
     files = _read(root, chosen)
     _refuse(_dangling(files) + [fault for file in files for fault in leaks.in_file(file.path, file.content)])
@@ -59,6 +61,10 @@ def of_head(root: Path, *, largest: int = LARGEST) -> Contents:
     build = json.dumps({"version": version, "commit": commit.name}, sort_keys=True) + "\n"
     files.append(File(BUILD_FILE, 0o100644, build.encode()))
     return Contents(commit, version, tuple(sorted(files, key=lambda file: file.path)))
+
+
+def _is_needed(path: str) -> bool:
+    return path.split("/")[0] in TOP_LEVEL and path not in NEEDLESS and path != BUILD_FILE
 
 
 def _refuse(faults: Sequence[str]) -> None:

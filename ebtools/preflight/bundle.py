@@ -2,14 +2,17 @@
 
 import stat
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
 
 # What Elastic Beanstalk takes at most, of the archive; a bomb must not fill the laptop's memory either.
 LARGEST_ARCHIVE = 500 * 1024 * 1024
 LARGEST_UNPACKED = 2 * 1024 * 1024 * 1024
+
+T = TypeVar("T")
 
 
 class BundleError(Exception):
@@ -47,6 +50,14 @@ class Bundle:
 
     entries: dict[str, Entry]
     archive_bytes: int = 0
+    _computed: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def once(self, name: str, compute: Callable[["Bundle"], T]) -> T:
+        """What `compute` makes of these files alone; computed once for all configurations and rules."""
+        if name not in self._computed:
+            self._computed[name] = compute(self)
+        found: T = self._computed[name]
+        return found
 
     @classmethod
     def of_archive(cls, path: Path) -> "Bundle":

@@ -1,5 +1,6 @@
 """Reads .ebextensions and saved configurations with the line of every setting."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,15 @@ class Setting:
     name: str
     value: object
     resource: str = ""
+    # The scalar as it stands in the file, before YAML gave it a type.
+    written: str = field(default="", compare=False)
+
+    @property
+    def text(self) -> str:
+        """What the platform passes on: its options are all text; YAML's booleans and numbers lose their spelling."""
+        if isinstance(self.value, bool):
+            return "true" if self.value else "false"
+        return "" if self.value is None else str(self.value)
 
     @property
     def is_computed(self) -> bool:
@@ -42,7 +52,7 @@ class Extension:
     def settings(self) -> list[Setting]:
         """Every option it sets, in both forms that the platform reads."""
         node = child(self.node, "option_settings")
-        return list(_settings(self.file, node)) if node is not None else []
+        return list(settings_of(self.file, node))
 
     @property
     def resources(self) -> dict[str, Any]:
@@ -61,13 +71,23 @@ def _parse(entry: Entry) -> Extension:
     text = entry.text
     if text is None:
         return Extension(entry.path, None, fault="it is not UTF-8")
+    text = _readable(text)
     try:
-        # PyYAML reads YAML 1.1, as the platform does; JSON is YAML too.
+        # PyYAML reads YAML 1.1, as the platform does.
         node = yaml.compose(text, yaml.SafeLoader)
         return Extension(entry.path, node, yaml.safe_load(text))
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         return Extension(entry.path, None, None, str(getattr(error, "problem", error)), mark.line + 1 if mark else 0)
+
+
+def _readable(text: str) -> str:
+    """JSON in a form that YAML 1.1 reads too; the platform tries both, and JSON may be indented by tabs."""
+    try:
+        json.loads(text)
+    except ValueError:
+        return text
+    return text.replace("\t", " ").replace("\\/", "/")
 
 
 def child(node: yaml.Node | None, key: str) -> yaml.Node | None:
@@ -92,20 +112,34 @@ def value_of(node: yaml.Node) -> Any:
         loader.dispose()
 
 
-def _settings(file: str, node: yaml.Node) -> Iterator[Setting]:
+def settings_of(file: str, node: yaml.Node | None) -> Iterator[Setting]:
+    """The options beneath a node, as a list of them or a mapping of namespaces; what is in neither form is left out."""
     if isinstance(node, yaml.SequenceNode):
         for option in node.value:
             yield from _listed(file, option)
     elif isinstance(node, yaml.MappingNode):
-        for namespace, options in node.value:
+        for namespace, options in _entries(node):
             if isinstance(options, yaml.MappingNode):
-                for name, value in options.value:
-                    yield Setting(file, line_of(name), str(namespace.value), str(name.value), value_of(value))
+                resource, own = _addressed(str(namespace.value))
+                for name, value in _entries(options):
+                    key, written = str(name.value), str(getattr(value, "value", ""))
+                    yield Setting(file, line_of(name), own, key, value_of(value), resource, written)
+
+
+def _entries(node: yaml.MappingNode) -> list[tuple[yaml.Node, yaml.Node]]:
+    """Keys and values with merged mappings (<<) in place; of two equal keys the last, as YAML has it."""
+    copy = yaml.MappingNode(node.tag, list(node.value), node.start_mark, node.end_mark)
+    loader = yaml.SafeLoader("")
+    try:
+        loader.flatten_mapping(copy)
+    finally:
+        loader.dispose()
+    return list({str(getattr(key, "value", "")): (key, value) for key, value in copy.value}.values())
 
 
 def _listed(file: str, option: yaml.Node) -> Iterator[Setting]:
     facts = value_of(option)
-    if isinstance(facts, dict):
+    if isinstance(facts, dict) and "option_name" in facts:
         yield Setting(
             file,
             line_of(option),
@@ -113,4 +147,11 @@ def _listed(file: str, option: yaml.Node) -> Iterator[Setting]:
             str(facts.get("option_name")),
             facts.get("value"),
             str(facts.get("resource_name") or ""),
+            str(getattr(child(option, "value"), "value", "")),
         )
+
+
+def _addressed(namespace: str) -> tuple[str, str]:
+    """Saved configurations write the resource before the namespace: AWSEBAutoScalingGroup.aws:autoscaling:asg."""
+    resource, dot, own = namespace.partition(".")
+    return (resource, own) if dot and own.startswith("aws:") else ("", namespace)

@@ -1,0 +1,25 @@
+"""Says what an EC2 instance type offers, so that a plan made for it can be checked without one."""
+
+import json
+from functools import cache
+from pathlib import Path
+
+from fastier.web.sizing import Machine
+
+# Type: [vCPUs, GiB of memory], as they are sold. An operating system sees a few percent less memory.
+TABLE = Path(__file__).with_name("instance_types.json")
+GIB = 1024**3
+
+
+@cache
+def _table() -> dict[str, tuple[int, float]]:
+    read: dict[str, tuple[int, float]] = json.loads(TABLE.read_text())
+    return read
+
+
+def machine(instance_type: str) -> Machine | None:
+    """Cores, and bytes of memory as sold; None for a type that is not in the table."""
+    if instance_type not in _table():
+        return None
+    cores, gib = _table()[instance_type]
+    return Machine(cores, int(gib * GIB))
