@@ -7,6 +7,8 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
+# "expand": the previous version works on it. "contract": only this one and later ones do. See docs/migrations.md.
+phase = "expand"
 
 
 def upgrade() -> None:

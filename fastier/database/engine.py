@@ -6,11 +6,12 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError
 
-from fastier.database import statistics
+from fastier.database import credentials, deadline, statistics
 
 # What the server may take for one statement, a lock, and an idle transaction, and when a silent peer counts as
-# gone: each is shorter than gunicorn's 30 s and nginx's wait, so the innermost gives up first.
-CONNECT_SECONDS = 3
+# gone: each is shorter than gunicorn's 30 s and nginx's wait, so the innermost gives up first. libpq grants the time to
+# connect to each address of a host, of which there may be two, and not less than 2 s.
+CONNECT_SECONDS = 2
 POOL_WAIT_SECONDS = 2
 SERVER_TIMEOUTS = {
     "statement_timeout": "5s",
@@ -19,20 +20,26 @@ SERVER_TIMEOUTS = {
 }
 SILENT_PEER = {
     "keepalives": 1,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 2,
-    "tcp_user_timeout": 5000,
+    # An idle connection is asked after two seconds; with an answer or a statement's bytes outstanding for four, it is
+    # gone. So whoever takes it from the pool later finds that out at once.
+    "keepalives_idle": 2,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 4000,
 }
 
-# SQLSTATEs after which the same transaction may succeed: serialization failure and deadlock.
-_TRANSIENT_STATES = {"40001", "40P01"}
+# SQLSTATEs after which the same transaction, begun anew, finds another answer: serialization failure, deadlock, and a
+# foreign key to what went while this waited for a lock, such as a member or an account.
+_TRANSIENT_STATES = {"40001", "40P01", "23503"}
 
 
 class Database:
     """One bounded pool on one PostgreSQL; `after_fork` gives a worker its own."""
 
-    def __init__(self, url: str, *, pool_size: int = 4, application_name: str = "fastier") -> None:
+    def __init__(
+        self, url: str, *, secret: str | None = None, pool_size: int = 4, application_name: str = "fastier"
+    ) -> None:
+        """`secret` is the ARN of one that says user and password, which `url` then has not."""
         options = " ".join(f"-c {name}={value}" for name, value in {**SERVER_TIMEOUTS, "timezone": "UTC"}.items())
         self.engine: Engine = create_engine(
             url,
@@ -48,10 +55,13 @@ class Database:
                 "connect_timeout": CONNECT_SECONDS,
                 "application_name": application_name,
                 "options": options,
+                "cursor_factory": deadline.Cursor,
                 **SILENT_PEER,
             },
         )
         statistics.listen(self.engine)
+        if secret:
+            credentials.listen(self.engine, credentials.SecretCredentials(secret))
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -81,6 +91,8 @@ class Database:
 
 def _roll_back(connection: Connection) -> None:
     """Leave no transaction open; a connection that cannot even do this goes back to nobody."""
+    if connection.invalidated:
+        return
     try:
         connection.exec_driver_sql("ROLLBACK")
     except DBAPIError:
@@ -89,4 +101,6 @@ def _roll_back(connection: Connection) -> None:
 
 def is_transient(error: DBAPIError) -> bool:
     """Whether the same transaction, begun anew, may succeed: the connection broke, or the server asked for it."""
+    if isinstance(error.orig, deadline.SilentServer):
+        return False
     return error.connection_invalidated or getattr(error.orig, "pgcode", None) in _TRANSIENT_STATES

@@ -154,7 +154,7 @@ def test_connections_that_the_server_closed_fail_no_request(running: Running) ->
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE application_name = 'fastier-web' AND datname = current_database()"
+                "WHERE application_name LIKE 'fastier-web %' AND datname = current_database()"
             )
         connection.close()
         assert running.create(f"after {number}")[0] == 201

@@ -1,8 +1,10 @@
 """An instance of the platform in a folder: the bundle where it lies there, and the processes that the platform runs."""
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +16,8 @@ from ebtools.preflight import proxy
 from tests.package.conftest import free_port, nginx
 
 ROOT = Path(__file__).resolve().parents[2]
+# gunicorn and the job runner finish what they have begun.
+PATIENCE_SECONDS = 40
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 NEEDED = ("fastier", "migrations", ".platform", "application.py", "gunicorn.conf.py", "Procfile")
 
@@ -89,16 +93,16 @@ class Instance:
         self, command: list[str], environment: dict[str, str], name: str
     ) -> Iterator["subprocess.Popen[bytes]"]:
         with (self.folder / f"{name}.log").open("wb") as log:
-            process = subprocess.Popen(command, cwd=self.bundle, env=environment, stdout=log, stderr=log)
+            process = subprocess.Popen(
+                command, cwd=self.bundle, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
         try:
             yield process
         finally:
-            process.terminate()
-            try:
-                process.wait(40)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            # All of them, as systemd does: the shell may be gone before what it started.
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(10)
+            _wait_for_group(process.pid)
 
     def wait_for(self, text: str, name: str, seconds: float = 30) -> None:
         """Until the process of that name has written the text."""
@@ -106,3 +110,13 @@ class Instance:
         while text not in (self.folder / f"{name}.log").read_text():
             assert time.monotonic() < deadline, (self.folder / f"{name}.log").read_text()
             time.sleep(0.02)
+
+
+def _wait_for_group(group: int) -> None:
+    """Until no process of the group is left; what does not end is killed."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    with contextlib.suppress(ProcessLookupError):
+        while time.monotonic() < deadline:
+            os.killpg(group, 0)
+            time.sleep(0.02)
+        os.killpg(group, signal.SIGKILL)

@@ -2,20 +2,22 @@
 
 import os
 import re
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import psycopg2
 import pytest
 from sqlalchemy.engine import make_url
 
+from ebtools.local import binaries
+from tests.database.servers import owned_database, run, server
+from tests.package.instance import Instance
 from tests.postgres import new_database
 
 ROOT = Path(__file__).resolve().parents[2]
 HOOKS = sorted((ROOT / ".platform").glob("*hooks/*/*"))
-MIGRATE = ".platform/hooks/predeploy/10_migrate.sh"
+MIGRATE = "hooks/predeploy/10_migrate.sh"
+ROOM = "hooks/prebuild/01_room.sh"
 # From the platform's documentation.
 PROCFILE_LINE = re.compile(r"^[A-Za-z0-9_-]+:\s*[^\s].*$")
 
@@ -32,9 +34,12 @@ def test_a_hook_is_strict_bash_that_the_platform_can_start(hook: Path) -> None:
 
 
 def test_whatever_is_done_for_a_deployment_is_done_for_a_configuration_change() -> None:
-    deployment = {path.name for path in HOOKS if path.parts[-3] == "hooks"}
-    configuration = {path.name for path in HOOKS if path.parts[-3] == "confighooks"}
-    assert deployment == configuration == {"05_mail_folder.sh", "10_migrate.sh"}
+    deployment = {path.parts[-2:] for path in HOOKS if path.parts[-3] == "hooks"}
+    configuration = {path.parts[-2:] for path in HOOKS if path.parts[-3] == "confighooks"}
+    # Nothing is installed then, so there need be no room for it.
+    assert deployment - configuration == {("prebuild", "01_room.sh")}
+    assert configuration < deployment
+    assert {("predeploy", "10_migrate.sh"), ("postdeploy", "90_ready.sh")} < configuration
 
 
 def test_the_procfile_runs_the_web_server_and_the_jobs() -> None:
@@ -44,31 +49,6 @@ def test_the_procfile_runs_the_web_server_and_the_jobs() -> None:
         "web": "gunicorn application:application",
         "jobs": "python -m fastier jobs",
     }
-
-
-class Instance:
-    """The bundle in a folder, with the platform's paths moved beneath it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.venvs = folder / "venv"
-        self.bundle = folder / "staging"
-        for name in ("fastier", "migrations", ".platform"):
-            shutil.copytree(ROOT / name, self.bundle / name, ignore=shutil.ignore_patterns("__pycache__"))
-        for hook in self.bundle.glob(".platform/*hooks/*/*"):
-            hook.write_text(hook.read_text().replace("/var/app/venv", str(self.venvs)))
-
-    def add_venv(self, name: str = "staging-LQM1lest") -> None:
-        """A Python as the platform makes one; it is this test's own."""
-        python = self.venvs / name / "bin" / "python"
-        python.parent.mkdir(parents=True)
-        python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-        python.chmod(0o755)
-
-    def run(self, hook: str, **environ: str) -> "subprocess.CompletedProcess[str]":
-        environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), **environ}
-        command = [str(self.bundle / hook)]
-        return subprocess.run(command, cwd="/", env=environment, capture_output=True, text=True, timeout=120)
 
 
 @pytest.fixture
@@ -81,7 +61,7 @@ def test_the_hook_migrates_and_a_second_run_changes_nothing(instance: Instance, 
     instance.add_venv()
     with new_database(database_url) as url:
         for _ in range(2):
-            done = instance.run(f".platform/{tree}/predeploy/10_migrate.sh", DATABASE_URL=url)
+            done = instance.run(f"{tree}/predeploy/10_migrate.sh", DATABASE_URL=url)
             assert done.returncode == 0, done.stderr
         assert "items" in tables(url)
     assert not list(instance.bundle.rglob("__pycache__"))
@@ -121,8 +101,57 @@ def test_the_mail_folder_belongs_to_the_application(instance: Instance, tmp_path
     owner, group = os.geteuid(), os.getegid()
     for hook in instance.bundle.glob(".platform/*hooks/*/05_*"):
         hook.write_text(hook.read_text().replace("-o webapp -g webapp", f"-o {owner} -g {group}"))
-    hook_name = ".platform/confighooks/predeploy/05_mail_folder.sh"
+    hook_name = "confighooks/predeploy/05_mail_folder.sh"
     assert instance.run(hook_name, FASTIER_MAIL_PATH=str(tmp_path / "a" / "mail")).returncode == 0
     assert (tmp_path / "a" / "mail").stat().st_mode & 0o777 == 0o700
     assert instance.run(hook_name, FASTIER_MAIL="ses", FASTIER_MAIL_PATH=str(tmp_path / "b")).returncode == 0
     assert not (tmp_path / "b").exists()
+
+
+def test_where_there_is_room_pip_may_begin(instance: Instance) -> None:
+    instance.add_venv()
+    done = instance.run(ROOM)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("memory_needed=160", "memory_needed=99999999", "pip needs 99999999; take a larger instance"),
+        ("disk_needed=500", "disk_needed=99999999", "pip needs 99999999; raise RootVolumeSize"),
+    ],
+)
+def test_without_room_nothing_is_begun_and_one_line_says_why(instance: Instance, old: str, new: str, told: str) -> None:
+    instance.edit(old, new)
+    done = instance.run(ROOM)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert told in line
+    assert line.endswith("this version is not deployed, and nothing was changed")
+
+
+def test_a_python_that_is_too_old_is_named(instance: Instance) -> None:
+    instance.add_venv(python='[ "$1" = -c ] && exit 1; echo Python 3.9.25')
+    done = instance.run(ROOM)
+    assert done.returncode == 1
+    assert "Python 3.9.25 is too old" in done.stderr
+
+
+def test_roles_are_made_before_the_migration_where_they_are_derived(instance: Instance) -> None:
+    instance.add_venv()
+    with server(binaries.find()) as superuser, owned_database(superuser) as owner:
+        url = make_url(owner)
+        environment = {
+            "RDS_HOSTNAME": str(url.host),
+            "RDS_PORT": str(url.port),
+            "RDS_DB_NAME": str(url.database),
+            "RDS_USERNAME": str(url.username),
+            "RDS_PASSWORD": str(url.password),
+            "PGSSLMODE": "disable",
+            "FASTIER_DB_ROLES": "derived",
+        }
+        for _ in range(2):
+            done = instance.run(MIGRATE, **environment)
+            assert done.returncode == 0, done.stderr
+        inside = make_url(superuser).set(database=url.database).render_as_string(hide_password=False)
+        assert run(inside, "SELECT tableowner FROM pg_tables WHERE tablename = 'items'") == [("fastier_migrate",)]

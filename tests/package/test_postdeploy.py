@@ -1,7 +1,6 @@
 """The hook that fails a deployment which does not serve, on real processes behind a real nginx."""
 
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,8 +19,8 @@ def instance(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """An instance whose processes all run."""
     made = Instance(tmp_path_factory.mktemp("instance"))
     # Whatever fails need not take as long here as an instance may.
-    for name in ("ready_seconds=90", "jobs_seconds=30"):
-        made.edit(name, name.split("=")[0] + "=8")
+    made.edit("jobs_seconds=30", "jobs_seconds=4")
+    made.edit("steady_seconds=3", "steady_seconds=1")
     with made.serving(database_url):
         made.wait_for("jobs_started", "jobs")
         yield made
@@ -93,8 +92,3 @@ def test_where_nothing_listens_the_deployment_fails_in_time(tmp_path: Path) -> N
     assert "not ready after 2 s: curl: (7)" in done.stderr
     # Two seconds, the last try, and a busy machine.
     assert time.monotonic() - began < 20
-
-
-def test_the_hook_needs_no_program_that_the_platform_lacks() -> None:
-    # What Amazon Linux 2023 has without a package of ours; this machine stands in for it with the same names.
-    assert all(shutil.which(name) for name in ("bash", "cat", "curl", "grep", "sed", "seq", "sleep", "tr"))

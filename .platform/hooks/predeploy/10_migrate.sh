@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Bring the database to this bundle's schema before its code serves. Every instance runs this, and an advisory lock
+# Bring the database to what this bundle's code needs before it serves. Every instance runs this, and an advisory lock
 # lets one of them at a time do the work; a database that is there already, or further, is left as it is. The old
-# version still serves meanwhile, so a migration must suit both.
+# version still serves meanwhile, so only migrations that suit both are run; see docs/migrations.md.
 set -euo pipefail
 
 fail() {
@@ -19,8 +19,18 @@ pythons=(/var/app/venv/*/bin/python)
 
 # Files that root compiles would belong to root within the application's folder.
 export PYTHONDONTWRITEBYTECODE=1
-# Shorter than the deployment's own patience, so that this message is the last one in the log.
-status=0
-timeout --kill-after=10 600 "${pythons[0]}" -m fastier database upgrade || status=$?
-((status != 124)) || fail "the migration took more than 600 s and was stopped"
-((status == 0)) || fail "the migration failed with status $status, see the lines above"
+
+# database SECONDS WHAT ACTION: shorter than the deployment's own patience, so that its message is the last in the log.
+database() {
+    local status=0
+    timeout --kill-after=10 "$1" "${pythons[0]}" -m fastier database "$3" || status=$?
+    ((status != 124)) || fail "$2 took more than $1 s and was stopped"
+    ((status == 0)) || fail "$2 failed with status $status, see the lines above"
+}
+
+# Who migrates and who serves are roles of their own, which the master user makes or mends.
+if [[ "${FASTIER_DB_ROLES:-}" == derived ]]; then
+    # It waits for an instance that migrates at the moment, as the migration itself does.
+    database 320 "making the database's roles" roles
+fi
+database 530 "the migration" upgrade
