@@ -13,22 +13,34 @@ from fastier.accounts import mails
 from fastier.accounts import models as account_models
 from fastier.accounts import queries as accounts
 from fastier.accounts.views import routes as account_routes
+from fastier.activity import queries as activity
+from fastier.activity.views import routes as activity_routes
 from fastier.attachments import models as attachment_models
 from fastier.attachments import sweeping
 from fastier.attachments.views import routes as attachment_routes
 from fastier.comments import models as comment_models
+from fastier.comments.views import routes as comment_routes
 from fastier.database import Base, Database, migrate
+from fastier.database.budget import JOB_CONNECTIONS
 from fastier.health import Check, CheckError, Checks, Readiness
 from fastier.items import models as item_models
 from fastier.items.views import routes as item_routes
 from fastier.jobs import Handler, Periodic
 from fastier.lists import models as list_models
 from fastier.lists.views import routes as list_routes
+from fastier.members import mails as member_mails
 from fastier.members import models as member_models
+from fastier.members import queries as members
+from fastier.members.views import routes as member_routes
+from fastier.search import models as search_models
+from fastier.search.views import routes as search_routes
 from fastier.sections import models as section_models
 from fastier.services import Services
 from fastier.settings import Settings
 from fastier.storage import LocalStorage, storage_for
+from fastier.sync import models as sync_models
+from fastier.sync import queries as sync
+from fastier.sync.views import routes as sync_routes
 from fastier.tags import models as tag_models
 from fastier.tags.views import routes as tag_routes
 from fastier.throttle import RequestLimiter
@@ -51,11 +63,25 @@ MODELS = (
     item_models,
     comment_models,
     attachment_models,
+    search_models,
+    sync_models,
     web_models,
     jobs.models,
     throttle.models,
 )
-FEATURES = (account_routes, workspace_routes, list_routes, tag_routes, item_routes, attachment_routes)
+FEATURES = (
+    account_routes,
+    workspace_routes,
+    member_routes,
+    list_routes,
+    tag_routes,
+    item_routes,
+    comment_routes,
+    attachment_routes,
+    search_routes,
+    activity_routes,
+    sync_routes,
+)
 
 # Each deletes at most this many rows in one transaction, so that nobody waits behind it.
 PURGE_BATCH = 1000
@@ -64,12 +90,18 @@ _PURGES: dict[str, Callable[[Any, int], int]] = {
     "purge.tokens": accounts.purge,
     "purge.throttles": throttle.purge_throttles,
     "purge.failed_jobs": jobs.purge,
+    "purge.invitations": members.purge,
+    "purge.activity": activity.purge,
+    "purge.former_members": sync.purge,
 }
 
 
 def build_services(settings: Settings, *, pool_size: int, application_name: str = "fastier-web") -> Services:
     """What the process holds once; nothing of it connects before it is used."""
-    database = Database(settings.database_url, pool_size=pool_size, application_name=application_name)
+    name = migrate.session_name(application_name, settings.commit)
+    database = Database(
+        settings.database_url, secret=settings.database_secret, pool_size=pool_size, application_name=name
+    )
     return Services(settings, database, storage_for(settings))
 
 
@@ -120,7 +152,7 @@ def checks(services: Services) -> dict[str, Check]:
         with services.database.reading() as connection:
             state = migrate.state(connection)
         if not state.is_usable:
-            raise CheckError(f"the database is at {state.current}, this code needs {state.head}")
+            raise CheckError(f"the database is at {state.current}, this code needs {state.expands[-1]}")
 
     def job_queue() -> None:
         with services.database.reading() as connection:
@@ -134,8 +166,8 @@ def checks(services: Services) -> dict[str, Check]:
 def run_jobs(settings: Settings) -> None:
     """Run jobs until SIGTERM."""
     log.configure(settings)
-    services = build_services(settings, pool_size=4, application_name="fastier-jobs")
-    handlers: dict[str, Handler] = {**mails.HANDLERS, **sweeping.HANDLERS, **purging.HANDLERS}
+    services = build_services(settings, pool_size=JOB_CONNECTIONS, application_name="fastier-jobs")
+    handlers: dict[str, Handler] = {**mails.HANDLERS, **member_mails.HANDLERS, **sweeping.HANDLERS, **purging.HANDLERS}
     handlers |= {kind: partial(_purge, purge) for kind, purge in _PURGES.items()}
     periodic = [Periodic(kind, timedelta(hours=1)) for kind in (*_PURGES, sweeping.SWEEP, purging.PURGE)]
     jobs.run(services, handlers, periodic)

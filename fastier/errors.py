@@ -65,6 +65,10 @@ class Conflict(Problem):
     status, code, title = 409, "conflict", "This conflicts with what is there"
 
 
+class Gone(Problem):
+    status, code, title = 410, "gone", "This is no longer here"
+
+
 class PreconditionFailed(Problem):
     status, code, title = 412, "precondition_failed", "It has changed since you read it"
 

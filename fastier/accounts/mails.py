@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import RowMapping
 
 from fastier.accounts import queries
+from fastier.accounts.deletion import SEND_GOODBYE
 from fastier.accounts.service import LINK_HOURS, SEND_RESET, SEND_VERIFICATION
 from fastier.jobs import Handler
 from fastier.mail import Message, mailer_for
@@ -28,6 +29,11 @@ somebody, probably you, asked for a new password. Open this link to set one:
 
 It is good once, for {hours} hour. If it was not you, ignore this mail; nothing has changed.
 """
+_GOODBYE = """Hello {name},
+
+your account at Fastier has been deleted, as was asked for with its password. You can register with this address again
+at any time.
+"""
 
 
 def send_verification(services: Services, payload: dict[str, Any]) -> None:
@@ -46,6 +52,13 @@ def send_reset(services: Services, payload: dict[str, Any]) -> None:
         _send(services, user, "reset", "Set a new password", _RESET)
 
 
+def send_goodbye(services: Services, payload: dict[str, Any]) -> None:
+    """Tell whoever had an account that it is gone; the job is the last thing that knows the address."""
+    text = _GOODBYE.format(name=payload["name"])
+    message = Message(payload["email"], "Your account has been deleted", text, key=secrets.token_hex(8))
+    mailer_for(services.settings).send(message)
+
+
 def _send(services: Services, user: RowMapping, purpose: str, subject: str, template: str) -> None:
     secret = secrets.token_urlsafe(32)
     hours = LINK_HOURS[purpose]
@@ -58,4 +71,8 @@ def _send(services: Services, user: RowMapping, purpose: str, subject: str, temp
     mailer_for(services.settings).send(Message(user["email"], subject, text, key=secrets.token_hex(8)))
 
 
-HANDLERS: dict[str, Handler] = {SEND_VERIFICATION: send_verification, SEND_RESET: send_reset}
+HANDLERS: dict[str, Handler] = {
+    SEND_VERIFICATION: send_verification,
+    SEND_RESET: send_reset,
+    SEND_GOODBYE: send_goodbye,
+}

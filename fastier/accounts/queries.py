@@ -37,6 +37,21 @@ _CHANGE_USER = text(
 )
 _SET_PASSWORD = text("UPDATE users SET password_hash = :password_hash, updated_at = now() WHERE id = :id")
 _VERIFY = text("UPDATE users SET verified_at = coalesce(verified_at, now()), updated_at = now() WHERE id = :id")
+_CREDENTIALS = text("SELECT email, name, password_hash FROM users WHERE id = :viewer")
+_MEMBERSHIPS = text(
+    """SELECT w.id, w.name, w.is_personal, count(o.user_id) AS others,
+        m.role = 'owner' AND count(*) FILTER (WHERE o.role = 'owner') = 0 AS is_only_owner
+    FROM members m JOIN workspaces w ON w.id = m.workspace_id AND w.deleted_at IS NULL
+    LEFT JOIN members o ON o.workspace_id = w.id AND o.user_id <> m.user_id
+    WHERE m.user_id = :viewer GROUP BY w.id, m.role ORDER BY w.id"""
+)
+# Whoever adds a row about a user holds that user's row meanwhile, and so has finished or not begun.
+_LOCK_USER = text("SELECT FROM users WHERE id = :viewer FOR UPDATE")
+_FORGET_ACTIVITY = text(
+    """UPDATE activities SET actor_id = NULL WHERE id IN (
+        SELECT id FROM activities WHERE actor_id = :viewer LIMIT :limit)"""
+)
+_DELETE_USER = text("DELETE FROM users WHERE id = :viewer")
 _TOKEN_COLUMNS = "id, name, scope, hint, created_at, expires_at, last_used_at"
 _INSERT_TOKEN = text(
     f"""INSERT INTO tokens (id, user_id, kind, digest, scope, name, hint, expires_at)
@@ -99,6 +114,31 @@ def insert_user(connection: Connection, fields: dict[str, Any]) -> RowMapping | 
 def change_user(connection: Connection, viewer: Viewer, name: str | None, timezone: str | None) -> RowMapping:
     parameters = {"id": str(viewer.user_id), "name": name, "timezone": timezone}
     return connection.execute(_CHANGE_USER, parameters).mappings().one()
+
+
+def credentials_of(connection: Connection, viewer: Viewer) -> RowMapping | None:
+    """The viewer's email, name and password_hash."""
+    return connection.execute(_CREDENTIALS, {"viewer": str(viewer.user_id)}).mappings().one_or_none()
+
+
+def memberships(connection: Connection, viewer: Viewer) -> list[dict[str, Any]]:
+    """The live workspaces of the viewer by id: id, name, is_personal, others (how many), is_only_owner."""
+    return [dict(row) for row in connection.execute(_MEMBERSHIPS, {"viewer": str(viewer.user_id)}).mappings()]
+
+
+def lock_user(connection: Connection, viewer: Viewer) -> None:
+    """Keep everybody from adding rows about the viewer until the commit."""
+    connection.execute(_LOCK_USER, {"viewer": str(viewer.user_id)})
+
+
+def forget_activity(connection: Connection, viewer: Viewer, limit: int) -> int:
+    """Take the viewer's name off up to `limit` lines of activity; how many there were."""
+    return int(connection.execute(_FORGET_ACTIVITY, {"viewer": str(viewer.user_id), "limit": limit}).rowcount)
+
+
+def delete_user(connection: Connection, viewer: Viewer) -> None:
+    """Delete the viewer with their sessions, tokens, links, reminders and kept answers."""
+    connection.execute(_DELETE_USER, {"viewer": str(viewer.user_id)})
 
 
 def set_password(connection: Connection, user_id: str, password_hash: str) -> None:

@@ -1,32 +1,18 @@
 """What goes in and out about accounts."""
 
-import re
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, Field
-from pydantic_core import PydanticCustomError
+from pydantic import AwareDatetime, Field
 
 from fastier.items.schemas import Zone
 from fastier.lists.schemas import List
-from fastier.web.schemas import Input, Line, Output, Patch, Text, Time
+from fastier.web.schemas import Email, Input, Line, Output, Patch, Text, Time
 from fastier.workspaces.schemas import Workspace
-
-# One plain address: whether somebody reads it is proved by the mail that is sent there.
-_ADDRESS = re.compile(r"""[^\s@<>()\[\],;:\\"]{1,64}@[^\s@<>()\[\],;:\\".]+(\.[^\s@<>()\[\],;:\\".]+)+""")
-
-
-def _address(value: str) -> str:
-    value = value.strip().lower()
-    if not _ADDRESS.fullmatch(value) or not value.isprintable():
-        raise PydanticCustomError("email", "An e-mail address must look like name@example.com")
-    return value
-
 
 # The shortest password that NIST and ASVS allow; the longest only bounds the work of hashing it.
 Password = Annotated[Text, Field(min_length=8, max_length=256)]
-Email = Annotated[Text, Field(max_length=254), AfterValidator(_address)]
 Name = Annotated[Line, Field(min_length=1, max_length=200)]
 Secret = Annotated[str, Field(min_length=1, max_length=100)]
 SessionKind = Annotated[
@@ -77,6 +63,12 @@ class ProfilePatch(Patch):
 
     name: Name = ""
     timezone: Zone = "UTC"
+
+
+class AccountDeletion(Input):
+    """The password, once more, of the account to delete."""
+
+    password: Annotated[Text, Field(min_length=1, max_length=256)]
 
 
 class NewToken(Input):

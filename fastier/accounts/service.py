@@ -97,10 +97,7 @@ def _taken(services: Services, address: str) -> Conflict:
 
 def sign_in(services: Services, address: str, user_agent: str, given: SignIn) -> SignedIn:
     """The user and a new token; the same refusal, after the same work, for a wrong password and an unknown address."""
-    account, from_address = f"sign-in:account:{given.email}", f"sign-in:account:{given.email}:{address}"
-    _allow(services, f"sign-in:address:{address}", SIGN_INS_OF_ADDRESS)
-    _allow(services, from_address, SIGN_INS_OF_ACCOUNT_FROM_ADDRESS)
-    _allow(services, account, SIGN_INS_OF_ACCOUNT)
+    account, from_address = check_password_attempt(services, given.email, address)
     with services.database.reading() as connection:
         found = queries.by_email(connection, given.email)
     if not passwords.verify_password(found["password_hash"] if found else None, given.password) or found is None:
@@ -114,6 +111,15 @@ def sign_in(services: Services, address: str, user_agent: str, given: SignIn) ->
         throttle.forget(connection, from_address)
         throttle.forget(connection, account)
         return SignedIn(user, _start_session(connection, user["id"], user_agent))
+
+
+def check_password_attempt(services: Services, email: str, address: str) -> tuple[str, str]:
+    """Count one attempt at an account's password, TooMany past what is allowed; the keys it was counted under."""
+    account, from_address = f"sign-in:account:{email}", f"sign-in:account:{email}:{address}"
+    _allow(services, f"sign-in:address:{address}", SIGN_INS_OF_ADDRESS)
+    _allow(services, from_address, SIGN_INS_OF_ACCOUNT_FROM_ADDRESS)
+    _allow(services, account, SIGN_INS_OF_ACCOUNT)
+    return account, from_address
 
 
 def _start_session(connection: Connection, user_id: str, user_agent: str) -> str:

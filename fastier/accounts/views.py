@@ -3,8 +3,9 @@
 from typing import Any
 from uuid import UUID
 
-from fastier.accounts import queries, service
+from fastier.accounts import deletion, queries, service
 from fastier.accounts.schemas import (
+    AccountDeletion,
     ForgottenPassword,
     NewToken,
     PasswordReset,
@@ -94,8 +95,18 @@ def get_me(call: Call) -> Reply:
 def change_me(call: Call, body: ProfilePatch) -> Reply:
     """Change your name or time zone."""
     sent = body.sent()
+    if "name" in sent:
+        # Comments and members are listed with names: whoever holds such a list is to read it anew.
+        workspaces.touch(call.connection, call.viewer)
     changed = queries.change_user(call.connection, call.viewer, sent.get("name"), sent.get("timezone"))
     return Reply(dict(changed))
+
+
+@routes.delete("/me", mode="own", scope="account", refusals=(409,))
+def delete_me(call: Call, body: AccountDeletion) -> Reply:
+    """Delete your account with its data; what you shared with others stays, without your name."""
+    deletion.delete_account(call.services, call.viewer, call.address, body.password)
+    return Reply(status=204, headers=credentials.cookie_header(call.services.settings, "", 0))
 
 
 @routes.get("/tokens", returns=PageOf[Token], scope="account", conditional=False)

@@ -17,6 +17,7 @@ class Attachment(Base):
         CheckConstraint("status IN ('uploading', 'ready')", name="status"),
         CheckConstraint("size >= 0", name="size"),
         Index(None, "item_id", "id"),
+        Index(None, "created_by"),
         Index("ix_attachments_uploading", "created_at", postgresql_where=text("status = 'uploading'")),
         Index("ix_attachments_changes", "workspace_id", "revision"),
         Index("ix_attachments_trash", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),

@@ -17,7 +17,8 @@ from fastier.storage.protocol import MOST_READ
 from fastier.web.call import AnswerInstead, Reply
 from fastier.web.viewer import Viewer
 from fastier.workspaces import access
-from fastier.workspaces.access import EDITORS, Access
+from fastier.workspaces.access import EDITORS, Access, etag_of
+from fastier.workspaces.deeds import Deed
 from fastier.workspaces.service import id_taken
 
 # S3 takes at most 10,000 parts.
@@ -150,9 +151,14 @@ def complete(services: Services, viewer: Viewer, id: UUID) -> dict[str, Any]:
     checksum = _found_as_announced(there, stored)
     first_bytes = services.storage.read_start(there["object_key"], MOST_READ)
     with services.database.transaction() as connection:
-        held = access.to_write(connection, viewer, "items", there["item_id"])
+        deed = Deed("attachment.added", subject_id=id)
+        held = access.to_write(connection, viewer, "items", there["item_id"], deed=deed)
         made = queries.make_ready(connection, held, id, checksum, filetype.guess_mime(first_bytes))
-        return queries.shown(made or get_attachment(connection, viewer, id))
+        if made is None:
+            # Somebody else was first; nothing is to be written, told or counted twice.
+            ready = get_attachment(connection, viewer, id)
+            raise AnswerInstead(Reply(queries.shown(ready), etag=etag_of(ready["revision"])))
+        return queries.shown(made)
 
 
 def _join_parts(storage: Storage, attachment: dict[str, Any]) -> None:

@@ -3,6 +3,8 @@
 from typing import Any
 from uuid import UUID
 
+from uuid_utils.compat import uuid7
+
 from fastier.attachments import queries, service
 from fastier.attachments.schemas import Attachment, AttachmentWithUpload, NewAttachment
 from fastier.errors import NotFound
@@ -12,6 +14,7 @@ from fastier.web.routing import Routes
 from fastier.web.schemas import PageOf, PageQuery
 from fastier.workspaces import access
 from fastier.workspaces.access import etag_of
+from fastier.workspaces.deeds import Deed
 
 routes = Routes("attachments")
 
@@ -40,8 +43,10 @@ def list_attachments(call: Call, item_id: UUID, query: PageQuery) -> Reply:
 )
 def announce_attachment(call: Call, item_id: UUID, body: NewAttachment) -> Reply:
     """Announce a file; then send it to the addresses in `upload`, and complete it."""
-    held = access.to_write(call.connection, call.viewer, "items", item_id)
-    made = service.announce(call.connection, call.viewer, held, item_id, body)
+    new = body.model_copy(update={"id": body.id or uuid7()})
+    deed = Deed("attachment.announced", subject_id=new.id)
+    held = access.to_write(call.connection, call.viewer, "items", item_id, deed=deed)
+    made = service.announce(call.connection, call.viewer, held, item_id, new)
     return Reply({"attachment": made, "upload": None}, 201)
 
 
@@ -72,7 +77,8 @@ def get_content(call: Call, attachment_id: UUID) -> Reply:
 def delete_attachment(call: Call, attachment_id: UUID) -> Reply:
     """Take a file off its item."""
     there = service.get_attachment(call.connection, call.viewer, attachment_id)
-    held = access.to_write(call.connection, call.viewer, "items", there["item_id"])
+    deed = Deed("attachment.deleted", subject_id=attachment_id)
+    held = access.to_write(call.connection, call.viewer, "items", there["item_id"], deed=deed)
     there = service.get_attachment(call.connection, call.viewer, attachment_id)
     call.require_match(etag_of(there["revision"]))
     if not queries.delete(call.connection, held, attachment_id):

@@ -17,6 +17,8 @@ class Comment(Base):
         Index("ix_comments_live", "item_id", "id", postgresql_where=text("deleted_at IS NULL")),
         Index(None, "workspace_id", "revision"),
         Index(None, "author_id"),
+        # Deleted ones too: by this a purged item takes its comments with it.
+        Index(None, "item_id"),
         Index("ix_comments_trash", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
     )
 

@@ -19,6 +19,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 from fastier.database import Base, Bytewise, Created, Id, Moment
 
 _OPEN = text("deleted_at IS NULL AND completed_at IS NULL")
+_LIVE = text("deleted_at IS NULL")
+_IS_DONE = text("(completed_at IS NOT NULL)")
+_ORDERS = {
+    "due": text("coalesce(due_date, 'infinity'::date)"),
+    "priority": text("priority"),
+    "created": text("created_at"),
+    "title": text("search_title_key(title)"),
+}
 
 
 class Item(Base):
@@ -76,6 +84,11 @@ class Item(Base):
         ),
         Index("ix_items_workspace", "workspace_id", "id", postgresql_where=_OPEN),
         Index("ix_items_changes", "workspace_id", "revision", "id"),
+        # The orders that filters ask for; open and completed items each have their part.
+        *(
+            Index(f"ix_items_by_{name}", "workspace_id", _IS_DONE, key, "id", postgresql_where=_LIVE)
+            for name, key in _ORDERS.items()
+        ),
     )
 
     id: Mapped[Id]

@@ -21,6 +21,8 @@ _TAGS = """LEFT JOIN LATERAL (
         SELECT array_agg(t.name ORDER BY t.folded) FILTER (WHERE t.deleted_at IS NULL) AS names,
             max(t.revision) AS revision
         FROM item_tags it JOIN tags t ON t.id = it.tag_id WHERE it.item_id = i.id) g ON true"""
+# For features that find items by other means: what `item_body` takes, of items called `i`.
+ITEM_COLUMNS, ITEM_TAGS = _COLUMNS, _TAGS
 
 _ONE = text(
     f"""SELECT {_COLUMNS} FROM items i {_TAGS}

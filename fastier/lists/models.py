@@ -29,6 +29,8 @@ class List(Base):
     open_count: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     done_count: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     revision: Mapped[int] = mapped_column(BigInteger)
+    # The revision at which it was last deleted or restored, and its items with it; a trigger keeps it.
+    hidden_or_shown_at: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     created_at: Mapped[Created]
     updated_at: Mapped[Created]
     deleted_at: Mapped[Moment | None]

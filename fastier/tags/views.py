@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from uuid_utils.compat import uuid7
+
 from fastier.tags import queries, service
 from fastier.tags.schemas import NewTag, Tag, TagPatch
 from fastier.web.call import Call, Reply
@@ -10,6 +12,7 @@ from fastier.web.routing import Routes
 from fastier.web.schemas import PageOf, PageQuery
 from fastier.workspaces import access
 from fastier.workspaces.access import etag_of
+from fastier.workspaces.deeds import Deed
 
 routes = Routes("tags")
 
@@ -30,8 +33,10 @@ def list_tags(call: Call, workspace_id: UUID, query: PageQuery) -> Reply:
 @routes.post("/workspaces/{workspace_id}/tags", returns=Tag, status=201, refusals=(409,))
 def create_tag(call: Call, workspace_id: UUID, body: NewTag) -> Reply:
     """Create a tag; items create theirs by naming them."""
-    held = access.to_write(call.connection, call.viewer, "workspaces", workspace_id)
-    made = service.create_tag(call.connection, call.viewer, held, body)
+    new = body.model_copy(update={"id": body.id or uuid7()})
+    deed = Deed("tag.created", subject_id=new.id)
+    held = access.to_write(call.connection, call.viewer, "workspaces", workspace_id, deed=deed)
+    made = service.create_tag(call.connection, call.viewer, held, new)
     return Reply(made, 201, etag_of(made["revision"]))
 
 
@@ -45,7 +50,8 @@ def get_tag(call: Call, tag_id: UUID) -> Reply:
 @routes.patch("/tags/{tag_id}", returns=Tag, refusals=(409,))
 def change_tag(call: Call, tag_id: UUID, body: TagPatch) -> Reply:
     """Rename a tag on all items that carry it."""
-    held = access.to_write(call.connection, call.viewer, "tags", tag_id)
+    deed = Deed("tag.changed", data={"fields": sorted(body.sent())})
+    held = access.to_write(call.connection, call.viewer, "tags", tag_id, deed=deed)
     there = service.get_tag(call.connection, call.viewer, tag_id)
     call.require_match(etag_of(there["revision"]))
     changed = service.change_tag(call.connection, held, there, body)
@@ -55,7 +61,7 @@ def change_tag(call: Call, tag_id: UUID, body: TagPatch) -> Reply:
 @routes.delete("/tags/{tag_id}", conditional=True)
 def delete_tag(call: Call, tag_id: UUID) -> Reply:
     """Take a tag off all items; it can be restored."""
-    held = access.to_write(call.connection, call.viewer, "tags", tag_id)
+    held = access.to_write(call.connection, call.viewer, "tags", tag_id, deed=Deed("tag.deleted"))
     there = service.get_tag(call.connection, call.viewer, tag_id)
     call.require_match(etag_of(there["revision"]))
     queries.delete(call.connection, held, tag_id)
@@ -65,6 +71,6 @@ def delete_tag(call: Call, tag_id: UUID) -> Reply:
 @routes.post("/tags/{tag_id}/restore", returns=Tag, refusals=(409,))
 def restore_tag(call: Call, tag_id: UUID) -> Reply:
     """Bring a deleted tag back to the items that carried it."""
-    held = access.to_write(call.connection, call.viewer, "tags", tag_id, deleted=True)
+    held = access.to_write(call.connection, call.viewer, "tags", tag_id, deleted=True, deed=Deed("tag.restored"))
     restored = service.restore_tag(call.connection, held, tag_id)
     return Reply(restored, etag=etag_of(restored["revision"]))

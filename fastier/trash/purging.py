@@ -44,6 +44,7 @@ _STEPS: tuple[TextClause, ...] = (
         UPDATE workspaces w SET storage_used = storage_used - f.size
         FROM (SELECT workspace_id, sum(size) AS size FROM doomed GROUP BY workspace_id) f WHERE w.id = f.workspace_id"""
     ),
+    _delete("comments", f"SELECT c.id FROM comments c WHERE c.{_OLD}"),
     _delete("items", f"SELECT i.id FROM items i WHERE i.{_OLD} AND {_NO_FILES}"),
     _delete("items", f"SELECT i.id FROM lists l JOIN items i ON i.list_id = l.id WHERE l.{_OLD} AND {_NO_FILES}"),
     _delete(
@@ -57,11 +58,13 @@ _STEPS: tuple[TextClause, ...] = (
         "tags",
         f"SELECT t.id FROM tags t WHERE t.{_OLD} AND NOT EXISTS (SELECT FROM item_tags c WHERE c.tag_id = t.id)",
     ),
+    _delete("activities", f"SELECT a.id FROM workspaces w JOIN activities a ON a.workspace_id = w.id WHERE w.{_OLD}"),
     _delete(
         "workspaces",
         f"""SELECT w.id FROM workspaces w WHERE w.{_OLD}
             AND NOT EXISTS (SELECT FROM lists l WHERE l.workspace_id = w.id)
-            AND NOT EXISTS (SELECT FROM tags t WHERE t.workspace_id = w.id)""",
+            AND NOT EXISTS (SELECT FROM tags t WHERE t.workspace_id = w.id)
+            AND NOT EXISTS (SELECT FROM activities a WHERE a.workspace_id = w.id)""",
     ),
 )
 

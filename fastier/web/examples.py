@@ -63,6 +63,10 @@ def of(schema: Schema, components: dict[str, Schema], name: str = "") -> Any:
     schema = _resolved(schema, components)
     if "examples" in schema:
         return schema["examples"][0]
+    if "const" in schema:
+        return schema["const"]
+    if "const" in schema:
+        return schema["const"]
     if "enum" in schema:
         return schema["enum"][0]
     if "anyOf" in schema:

@@ -1,5 +1,6 @@
 """What every request and response body shares: strictness, clean text, ids and the problem document."""
 
+import re
 import unicodedata
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
@@ -25,6 +26,17 @@ def _one_line(value: str) -> str:
     return value
 
 
+# One plain address: whether somebody reads it is proved by the mail that is sent there.
+_ADDRESS = re.compile(r"""[^\s@<>()\[\],;:\\"]{1,64}@[^\s@<>()\[\],;:\\".]+(\.[^\s@<>()\[\],;:\\".]+)+""")
+
+
+def _address(value: str) -> str:
+    value = value.strip().lower()
+    if not _ADDRESS.fullmatch(value) or not value.isprintable():
+        raise PydanticCustomError("email", "An e-mail address must look like name@example.com")
+    return value
+
+
 def _version_7(value: UUID) -> UUID:
     if value.version != 7:
         raise PydanticCustomError("uuid_version", "An id must be a UUID of version 7")
@@ -34,6 +46,8 @@ def _version_7(value: UUID) -> UUID:
 # Several lines of text, kept as they are; one line, with its white space folded.
 Text = Annotated[str, AfterValidator(_clean)]
 Line = Annotated[str, AfterValidator(_one_line)]
+# Kept in lower case, so that two spellings of one address are equal wherever they are compared.
+Email = Annotated[Text, Field(max_length=254), AfterValidator(_address)]
 ClientId = Annotated[UUID, AfterValidator(_version_7)]
 # Written in RFC 3339, always in UTC.
 Time = Annotated[datetime, WithJsonSchema({"type": "string", "format": "date-time"})]

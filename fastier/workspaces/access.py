@@ -8,10 +8,12 @@ from sqlalchemy import Connection
 from fastier.errors import Forbidden, NotFound
 from fastier.web.viewer import Viewer
 from fastier.workspaces import queries
+from fastier.workspaces.deeds import Deed
 
 OWNERS = ["owner"]
 ADMINS = ["owner", "admin"]
 EDITORS = ["owner", "admin", "editor"]
+MEMBERS = ["owner", "admin", "editor", "viewer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,11 @@ class Access:
     def etag(self) -> str:
         """Of a list or query: it changes with any write to the workspace, and with the viewer's role."""
         return f'"{self.revision}-{self.role}"'
+
+    def require(self, roles: list[str]) -> None:
+        """Forbidden unless the viewer's role is among these."""
+        if self.role not in roles:
+            raise Forbidden(f"Your role here is {self.role}; this needs {' or '.join(roles)}.", code="role")
 
 
 def etag_of(revision: int) -> str:
@@ -49,15 +56,16 @@ def to_write(
     *,
     roles: list[str] = EDITORS,
     deleted: bool = False,
+    deed: Deed | None = None,
 ) -> Access:
-    """Lock the row's workspace and take its next revision, once in a transaction.
+    """Lock the row's workspace, take its next revision and tell the deed, once in a transaction.
 
     NotFound for an unknown or foreign row, Forbidden for a member whose role is not among `roles`.
     """
-    row = queries.lock(connection, viewer, table, id, roles, deleted=deleted)
+    row = queries.lock(connection, viewer, table, id, roles, deleted=deleted, deed=deed)
     if row is None:
         seen = queries.access(connection, viewer, table, id, deleted=deleted)
-        if seen is None or seen["role"] in roles:
-            raise NotFound
-        raise Forbidden(f"Your role here is {seen['role']}; this needs {' or '.join(roles)}.", code="role")
+        if seen is not None:
+            Access(seen["workspace_id"], seen["revision"], seen["role"]).require(roles)
+        raise NotFound
     return Access(row["workspace_id"], row["revision"], row["role"])

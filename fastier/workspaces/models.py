@@ -41,6 +41,8 @@ class Member(Base):
     workspace_id: Mapped[UUID] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
     role: Mapped[str]
+    # At which it last changed; a trigger keeps it.
+    revision: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     created_at: Mapped[Created]
 
 

@@ -3,23 +3,52 @@
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import Connection, RowMapping, TextClause, text
 
 from fastier.web.viewer import Viewer
+from fastier.workspaces.deeds import Deed
 
 # What a row of each table must satisfy to be found; an item is also hidden by its list.
 _IN_LIVE_LIST = "EXISTS (SELECT FROM lists l WHERE l.id = t.list_id AND l.deleted_at IS NULL)"
+_OF_LIVE_ITEM = """EXISTS (SELECT FROM items i JOIN lists l ON l.id = i.list_id AND l.deleted_at IS NULL
+            WHERE i.id = t.item_id AND i.deleted_at IS NULL)"""
 _LIVE = {
     "workspaces": "t.deleted_at IS NULL",
     "lists": "t.deleted_at IS NULL",
     "tags": "t.deleted_at IS NULL",
     "items": f"t.deleted_at IS NULL AND {_IN_LIVE_LIST}",
+    "comments": f"t.deleted_at IS NULL AND {_OF_LIVE_ITEM}",
+    "invitations": "true",
 }
 _DELETED = {
     "lists": "t.deleted_at IS NOT NULL",
     "tags": "t.deleted_at IS NOT NULL",
     "items": f"t.deleted_at IS NOT NULL AND {_IN_LIVE_LIST}",
+    "comments": f"t.deleted_at IS NOT NULL AND {_OF_LIVE_ITEM}",
 }
+
+
+# The item that a row is, or belongs to.
+_ITEM_OF = {"items": "t.id", "comments": "t.item_id"}
+# A write's line of activity, in the statement that takes its revision: it goes back with the write, and costs no
+# statement of its own. `held` gives workspace_id, revision and item_id.
+TOLD = """told AS (
+            INSERT INTO activities (workspace_id, revision, actor_id, kind, subject_id, item_id, data)
+            SELECT workspace_id, revision, :viewer, :kind, :subject, coalesce(CAST(:item AS uuid), item_id),
+                CAST(:data AS jsonb)
+            FROM held WHERE CAST(:kind AS text) IS NOT NULL)"""
+
+
+def told(deed: Deed | None, id: UUID) -> dict[str, Any]:
+    """The parameters of TOLD; `id` is the row that is locked."""
+    subject = (deed and deed.subject_id) or id
+    return {
+        "kind": deed and deed.kind,
+        "subject": str(subject),
+        "item": str(deed.item_id) if deed and deed.item_id else None,
+        "data": orjson.dumps(deed.data).decode() if deed and deed.data else None,
+    }
 
 
 def _workspace_of(table: str) -> str:
@@ -39,11 +68,14 @@ def _access(table: str, condition: str) -> TextClause:
 def _lock(table: str, condition: str) -> TextClause:
     # Whoever writes to a workspace holds its row from here to the commit, so that commit order is revision order.
     return text(
-        f"""UPDATE workspaces w SET revision = w.revision + 1
-        FROM {table} t, members m
-        WHERE t.id = :id AND {condition} AND w.id = {_workspace_of(table)} AND w.deleted_at IS NULL
-          AND m.workspace_id = w.id AND m.user_id = :viewer AND m.role = ANY(:roles)
-        RETURNING w.id AS workspace_id, w.revision, m.role"""
+        f"""WITH held AS (
+            UPDATE workspaces w SET revision = w.revision + 1
+            FROM {table} t, members m
+            WHERE t.id = :id AND {condition} AND w.id = {_workspace_of(table)} AND w.deleted_at IS NULL
+              AND m.workspace_id = w.id AND m.user_id = :viewer AND m.role = ANY(:roles)
+            RETURNING w.id AS workspace_id, w.revision, m.role, {_ITEM_OF.get(table, "CAST(NULL AS uuid)")} AS item_id),
+        {TOLD}
+        SELECT workspace_id, revision, role FROM held"""
     )
 
 
@@ -60,11 +92,18 @@ def access(connection: Connection, viewer: Viewer, table: str, id: UUID, *, dele
 
 
 def lock(
-    connection: Connection, viewer: Viewer, table: str, id: UUID, roles: list[str], *, deleted: bool = False
+    connection: Connection,
+    viewer: Viewer,
+    table: str,
+    id: UUID,
+    roles: list[str],
+    *,
+    deleted: bool = False,
+    deed: Deed | None = None,
 ) -> RowMapping | None:
-    """Lock the row's workspace and take its next revision: workspace_id, revision, role."""
+    """Lock the row's workspace, take its next revision and tell the deed: workspace_id, revision, role."""
     statement = (_LOCK_DELETED if deleted else _LOCK)[table]
-    parameters = {"id": str(id), "viewer": str(viewer.user_id), "roles": roles}
+    parameters = {"id": str(id), "viewer": str(viewer.user_id), "roles": roles, **told(deed, id)}
     return connection.execute(statement, parameters).mappings().one_or_none()
 
 
@@ -85,8 +124,10 @@ _COUNT = text(
     WHERE m.user_id = :viewer AND w.deleted_at IS NULL LIMIT :cap) counted"""
 )
 _INSERT = text(
-    """WITH made AS (INSERT INTO workspaces (id, name, is_personal, revision, changed_at_revision)
-        VALUES (:id, :name, :is_personal, 1, 1) ON CONFLICT (id) DO NOTHING RETURNING id)
+    f"""WITH made AS (INSERT INTO workspaces (id, name, is_personal, revision, changed_at_revision)
+        VALUES (:id, :name, :is_personal, 1, 1) ON CONFLICT (id) DO NOTHING RETURNING id),
+    held AS (SELECT id AS workspace_id, 1 AS revision, CAST(NULL AS uuid) AS item_id FROM made),
+    {TOLD}
     INSERT INTO members (workspace_id, user_id, role) SELECT id, :owner, 'owner' FROM made RETURNING workspace_id"""
 )
 _RENAME = text(
@@ -95,6 +136,13 @@ _RENAME = text(
 _DELETE = text(
     """UPDATE workspaces SET deleted_at = now(), changed_at_revision = revision, updated_at = now() WHERE id = :id"""
 )
+_TOUCH = text(
+    """UPDATE workspaces SET revision = revision + 1 WHERE id IN (
+        SELECT w.id FROM members m JOIN workspaces w ON w.id = m.workspace_id AND w.deleted_at IS NULL
+        WHERE m.user_id = :viewer ORDER BY w.id FOR UPDATE OF w)"""
+)
+# A trigger stamps what is written, see migration 0004.
+_TOUCH_MEMBERS = text("UPDATE members SET role = role WHERE user_id = :viewer")
 _HOME = text(
     """SELECT w.id AS workspace, l.id AS inbox FROM members m JOIN workspaces w ON w.id = m.workspace_id
     JOIN lists l ON l.workspace_id = w.id AND l.is_inbox
@@ -119,7 +167,8 @@ def count(connection: Connection, viewer: Viewer, cap: int) -> int:
 
 def insert(connection: Connection, owner: UUID, id: UUID, name: str, *, is_personal: bool) -> bool:
     """Insert a workspace at revision 1 with its owner; False when the id is taken."""
-    parameters = {"id": str(id), "name": name, "is_personal": is_personal, "owner": str(owner)}
+    parameters = {"id": str(id), "name": name, "is_personal": is_personal, "owner": str(owner), "viewer": str(owner)}
+    parameters |= told(Deed("workspace.created"), id)
     return connection.execute(_INSERT, parameters).one_or_none() is not None
 
 
@@ -129,6 +178,12 @@ def rename(connection: Connection, id: UUID, name: str) -> None:
 
 def delete(connection: Connection, id: UUID) -> None:
     connection.execute(_DELETE, {"id": str(id)})
+
+
+def touch(connection: Connection, viewer: Viewer) -> None:
+    """Take the next revision of all the viewer's workspaces, and stamp the viewer's memberships with it."""
+    for statement in (_TOUCH, _TOUCH_MEMBERS):
+        connection.execute(statement, {"viewer": str(viewer.user_id)})
 
 
 def home(connection: Connection, viewer: Viewer) -> RowMapping | None:

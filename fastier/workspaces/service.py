@@ -11,6 +11,7 @@ from fastier.web.call import AnswerInstead, Reply
 from fastier.web.viewer import Viewer
 from fastier.workspaces import access, queries
 from fastier.workspaces.access import ADMINS, OWNERS
+from fastier.workspaces.deeds import Deed
 from fastier.workspaces.schemas import NewWorkspace, WorkspacePatch
 
 
@@ -45,12 +46,12 @@ def delete_workspace(connection: Connection, viewer: Viewer, id: UUID) -> None:
     queries.delete(connection, id)
 
 
-def lock_for_admins(connection: Connection, viewer: Viewer, id: UUID) -> access.Access:
-    return access.to_write(connection, viewer, "workspaces", id, roles=ADMINS)
+def lock_for_admins(connection: Connection, viewer: Viewer, id: UUID, deed: Deed) -> access.Access:
+    return access.to_write(connection, viewer, "workspaces", id, roles=ADMINS, deed=deed)
 
 
-def lock_for_owners(connection: Connection, viewer: Viewer, id: UUID) -> access.Access:
-    return access.to_write(connection, viewer, "workspaces", id, roles=OWNERS)
+def lock_for_owners(connection: Connection, viewer: Viewer, id: UUID, deed: Deed) -> access.Access:
+    return access.to_write(connection, viewer, "workspaces", id, roles=OWNERS, deed=deed)
 
 
 def id_taken() -> Conflict:

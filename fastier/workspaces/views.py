@@ -7,6 +7,7 @@ from fastier.web.pages import TOTAL_CAP
 from fastier.web.routing import Routes
 from fastier.web.schemas import PageOf, PageQuery
 from fastier.workspaces import queries, service
+from fastier.workspaces.deeds import Deed
 from fastier.workspaces.schemas import NewWorkspace, Workspace, WorkspacePatch
 
 routes = Routes("workspaces")
@@ -38,7 +39,8 @@ def get_workspace(call: Call, workspace_id: UUID) -> Reply:
 @routes.patch("/workspaces/{workspace_id}", returns=Workspace)
 def change_workspace(call: Call, workspace_id: UUID, body: WorkspacePatch) -> Reply:
     """Rename a workspace; owners and admins may."""
-    service.lock_for_admins(call.connection, call.viewer, workspace_id)
+    deed = Deed("workspace.changed", data={"fields": sorted(body.sent())})
+    service.lock_for_admins(call.connection, call.viewer, workspace_id, deed)
     _require_match(call, workspace_id)
     changed = service.rename_workspace(call.connection, call.viewer, workspace_id, body)
     return Reply(changed, etag=service.etag(changed))
@@ -47,7 +49,7 @@ def change_workspace(call: Call, workspace_id: UUID, body: WorkspacePatch) -> Re
 @routes.delete("/workspaces/{workspace_id}", conditional=True, refusals=(409,))
 def delete_workspace(call: Call, workspace_id: UUID) -> Reply:
     """Delete a workspace with all that is in it; only its owner may."""
-    service.lock_for_owners(call.connection, call.viewer, workspace_id)
+    service.lock_for_owners(call.connection, call.viewer, workspace_id, Deed("workspace.deleted"))
     _require_match(call, workspace_id)
     service.delete_workspace(call.connection, call.viewer, workspace_id)
     return Reply(status=204)

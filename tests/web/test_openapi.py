@@ -41,7 +41,7 @@ def test_what_the_document_calls_conditional_has_an_etag(alice: Person, document
         names = re.findall(r"{(\w+)}", path)
         if "get" not in methods or not set(names) <= set(ids):
             continue
-        answer = alice.get(path.format(**ids))
+        answer = alice.get(path.format(**ids) + ("?q=milk" if path.endswith("/search") else ""))
         assert ("304" in methods["get"]["responses"]) == ("ETag" in answer.headers), path
         asked += 1
     assert asked >= 9

@@ -1,0 +1,1 @@
+"""What was done in a workspace and to an item, by whom and when."""

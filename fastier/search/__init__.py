@@ -1,0 +1,1 @@
+"""Search and filters: which items a person means, said in words."""

@@ -1,0 +1,1 @@
+"""Sync: what has changed in a workspace since a client last asked."""
