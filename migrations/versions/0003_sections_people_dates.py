@@ -21,9 +21,6 @@ def upgrade() -> None:
     _reminders()
     _invitations()
     _activities()
-    with op.get_context().autocommit_block():
-        _indexes()
-        _validate()
     _counters()
 
 
@@ -70,7 +67,7 @@ def _items() -> None:
         op.execute(f"ALTER TABLE items ADD CONSTRAINT {name} {definition} NOT VALID")
 
 
-# Added without looking at the rows there are, and validated without keeping writers out.
+# Added without looking at the rows there are; migration 0006 validates them without keeping writers out.
 _ITEM_CONSTRAINTS = {
     "fk_items_section_id_list_id": "FOREIGN KEY (section_id, list_id) REFERENCES sections (id, list_id)",
     "fk_items_parent_id_workspace_id": (
@@ -194,33 +191,6 @@ def _activities() -> None:
     op.create_index("ix_activities_actor_id", "activities", ["actor_id"])
 
 
-_ITEM_INDEXES = {
-    # The board: a column's open items, and those of no section.
-    "ix_items_board": "(list_id, section_id, position, id) WHERE deleted_at IS NULL AND completed_at IS NULL",
-    "ix_items_section": "(section_id) WHERE section_id IS NOT NULL",
-    "ix_items_parent": "(parent_id, position, id) WHERE parent_id IS NOT NULL",
-    "ix_items_assignee": "(workspace_id, assignee_id) WHERE assignee_id IS NOT NULL",
-    "ix_items_due": (
-        "(workspace_id, due_date, id) WHERE due_date IS NOT NULL AND deleted_at IS NULL AND completed_at IS NULL"
-    ),
-    "ix_items_workspace": "(workspace_id, id) WHERE deleted_at IS NULL AND completed_at IS NULL",
-    "ix_items_changes": "(workspace_id, revision, id)",
-}
-_CHANGES = {"ix_lists_changes": "lists", "ix_tags_changes": "tags", "ix_attachments_changes": "attachments"}
-
-
-def _indexes() -> None:
-    for name, definition in _ITEM_INDEXES.items():
-        op.execute(f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON items {definition}")
-    for name, table in _CHANGES.items():
-        op.execute(f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON {table} (workspace_id, revision)")
-
-
-def _validate() -> None:
-    for name in _ITEM_CONSTRAINTS:
-        op.execute(f"ALTER TABLE items VALIDATE CONSTRAINT {name}")
-
-
 # Statement triggers keep the counters true whichever way items are written: one by one, in bulk, by an import or a
 # purge. A write that changes neither the place nor the state of an item updates nothing.
 _DELTAS = {
@@ -271,8 +241,6 @@ def downgrade() -> None:
         op.execute(f"DROP FUNCTION count_items_on_{event.lower()}()")
     for name in reversed(_ITEM_CONSTRAINTS):
         op.execute(f"ALTER TABLE items DROP CONSTRAINT {name}")
-    for name in [*_ITEM_INDEXES, *_CHANGES]:
-        op.execute(f"DROP INDEX IF EXISTS {name}")
     for column in (
         "section_id", "parent_id", "assignee_id", "subtask_count", "comment_count", "rrule", "recurrence_mode",
         "recurrence_text",

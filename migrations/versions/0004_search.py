@@ -21,10 +21,6 @@ def upgrade() -> None:
     _tables()
     _item_triggers()
     _sync()
-    with op.get_context().autocommit_block():
-        for name, definition in _ITEM_INDEXES.items():
-            op.execute(f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON items {definition}")
-        op.execute(_INDEX_ALL)
 
 
 # Which characters a word is made of, once it is folded; each sign of Chinese and Japanese is a word of its own. The
@@ -185,39 +181,6 @@ def _item_triggers() -> None:
         )
 
 
-# Items that were there before; one that is written meanwhile has its entry already. Each batch is committed by itself,
-# so that no workspace's writers wait for more than one.
-_INDEX_ALL = """DO $$
-DECLARE
-    last uuid := '00000000-0000-0000-0000-000000000000';
-    batch uuid[];
-BEGIN
-    LOOP
-        batch := ARRAY(SELECT i.id FROM items i WHERE i.id > last ORDER BY i.id LIMIT 2000);
-        EXIT WHEN cardinality(batch) = 0;
-        PERFORM set_config('lock_timeout', '10s', true);
-        PERFORM FROM workspaces w WHERE w.id IN (SELECT i.workspace_id FROM items i WHERE i.id = ANY (batch))
-            ORDER BY w.id FOR UPDATE;
-        PERFORM search_remember(ARRAY(SELECT a.id FROM unnest(batch) AS a (id)
-            WHERE NOT EXISTS (SELECT FROM search_entries e WHERE e.item_id = a.id)));
-        last := batch[cardinality(batch)];
-        COMMIT;
-    END LOOP;
-END $$"""
-
-# One for each order that a filter may ask for; open and completed items each have their part of it.
-_ITEM_INDEXES = {
-    "ix_items_by_due": (
-        "(workspace_id, (completed_at IS NOT NULL), coalesce(due_date, 'infinity'::date), id) WHERE deleted_at IS NULL"
-    ),
-    "ix_items_by_priority": "(workspace_id, (completed_at IS NOT NULL), priority, id) WHERE deleted_at IS NULL",
-    "ix_items_by_created": "(workspace_id, (completed_at IS NOT NULL), created_at, id) WHERE deleted_at IS NULL",
-    "ix_items_by_title": (
-        "(workspace_id, (completed_at IS NOT NULL), search_title_key(title), id) WHERE deleted_at IS NULL"
-    ),
-}
-
-
 def _sync() -> None:
     """The revision at which a list last went or came back, with its items; the one at which a member changed."""
     op.add_column(
@@ -272,8 +235,6 @@ def downgrade() -> None:
     op.drop_table("former_members")
     op.drop_column("members", "revision")
     op.drop_column("lists", "hidden_or_shown_at")
-    for name in _ITEM_INDEXES:
-        op.execute(f"DROP INDEX IF EXISTS {name}")
     for event in _TRIGGERS:
         op.execute(f"DROP TRIGGER search_items_on_{event.lower()} ON items")
         op.execute(f"DROP FUNCTION search_items_on_{event.lower()}()")
