@@ -1,10 +1,13 @@
-"""Says what an EC2 instance type offers, so that a plan made for it can be checked without one."""
+"""Says what an EC2 instance type and a class of RDS offer, so that a plan for them can be checked without one."""
 
 import json
 from functools import cache
 from pathlib import Path
 
+from fastier.database.budget import FLEETS, max_connections
 from fastier.web.sizing import Machine
+
+__all__ = ["FLEETS", "Machine", "machine", "max_connections"]
 
 # Type: [vCPUs, GiB of memory], as they are sold. An operating system sees a few percent less memory.
 TABLE = Path(__file__).with_name("instance_types.json")

@@ -164,4 +164,4 @@ def test_an_old_python_can_read_it() -> None:
 
 
 def test_bad_usage_is_exit_2(tree: Tree) -> None:
-    assert "run|test" in tree.bootstrap("walk", code=2)
+    assert "run|preflight|test" in tree.bootstrap("walk", code=2)
