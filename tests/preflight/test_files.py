@@ -8,11 +8,14 @@ from ebtools.preflight import engine
 from ebtools.preflight.catalogue import PLATFORM
 from ebtools.preflight.configurations import plain
 from ebtools.preflight.findings import Rule
+from ebtools.preflight.rules import requirements
 from tests.preflight.bundles import EXTENSION, GROUPS, bundle, places
 
 # pip and its index have tests of their own.
-WHEELS = "requirements/wheels"
-RULES: tuple[Rule, ...] = tuple(rule for rule in PLATFORM if rule.id.split("/")[0] not in GROUPS and rule.id != WHEELS)
+ASK_PIP = {"requirements/wheels", "requirements/source"}
+RULES: tuple[Rule, ...] = tuple(
+    rule for rule in PLATFORM if rule.id.split("/")[0] not in GROUPS and rule.id not in ASK_PIP
+)
 Change = dict[str, str | bytes | None]
 HOOK = ".platform/hooks/predeploy/20_more.sh"
 LATE = ".platform/hooks/postdeploy/20_more.sh"
@@ -200,25 +203,31 @@ def test_every_rule_about_files_has_its_fault() -> None:
     assert {place[0] for _, place in FAULTS} == {rule.id for rule in RULES}
 
 
-def wheels(requirements: str) -> list[str]:
-    rules = tuple(rule for rule in PLATFORM if rule.id == WHEELS)
+def asked_of_pip(requirements: str) -> list[str]:
+    rules = tuple(rule for rule in PLATFORM if rule.id in ASK_PIP)
     report = engine.run(bundle({"requirements.txt": requirements}), [plain()], rules)
-    found = [finding.message for _, finding in report.findings]
+    found = [f"{result.rule.id} {finding.line}: {finding.message}" for result, finding in report.findings]
     return sorted(found) + [f"not run: {told.reason}" for _, told in report.not_run]
 
 
-def test_a_package_that_is_source_alone_is_found_for_both_processors() -> None:
-    assert wheels("pycrypto==2.6.1\n") == [
-        "no wheel of pycrypto==2.6.1 for Python 3.13 on aarch64",
-        "no wheel of pycrypto==2.6.1 for Python 3.13 on x86_64",
+def test_what_cannot_be_had_and_what_must_be_built_is_told_for_both_processors() -> None:
+    assert asked_of_pip("click==8.1.8\npycrypto==2.6.1\nflask==99.0.0\n") == [
+        "requirements/source 2: pycrypto==2.6.1 has no wheel for Python 3.13 on aarch64 and is built from its source",
+        "requirements/source 2: pycrypto==2.6.1 has no wheel for Python 3.13 on x86_64 and is built from its source",
+        "requirements/wheels 3: there is no flask==99.0.0 for Python 3.13 on aarch64",
+        "requirements/wheels 3: there is no flask==99.0.0 for Python 3.13 on x86_64",
     ]
 
 
 def test_without_an_index_the_rule_has_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    requirements._reaches_index.cache_clear()
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
     monkeypatch.setenv("PIP_RETRIES", "0")
-    assert set(wheels("flask==3.1.0\n")) == {"not run: pip reaches no package index"}
+    try:
+        assert set(asked_of_pip("flask==3.1.0\n")) == {"not run: pip reaches no package index"}
+    finally:
+        requirements._reaches_index.cache_clear()
 
 
 def test_without_nginx_the_proxy_is_not_taken_for_clean(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,6 +121,6 @@ def test_a_bundle_by_others_gets_exactly_the_true_findings(
     files: dict[str, str | bytes], expected: list[Place]
 ) -> None:
     # pip would look for packages that these only stand for.
-    rules = tuple(rule for rule in PLATFORM if rule.id != "requirements/wheels")
+    rules = tuple(rule for rule in PLATFORM if rule.id not in ("requirements/wheels", "requirements/source"))
     bundle = Bundle.of_files(files, executable=(".platform/hooks/postdeploy/10_warm.sh",))
     assert places(bundle, rules=rules) == expected

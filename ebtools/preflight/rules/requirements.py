@@ -5,15 +5,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
+from functools import cache
 
-from ebtools.preflight.bundle import Bundle
 from ebtools.preflight.case import Case
 from ebtools.preflight.findings import Finding, NotRun, Outcome, Rule
 
 FILE = "requirements.txt"
 DEFAULT_PYTHON = "3.13"
 _SECONDS = 240
+# So many pins that cannot be had are named, for each processor.
+_MOST_NAMED = 8
 _ARCHITECTURES = ("x86_64", "aarch64")
 _PLATFORMS = ("manylinux_2_34", "manylinux_2_28", "manylinux_2_17", "manylinux2014")
 # What pip freeze writes on a machine that is no instance.
@@ -111,60 +112,75 @@ def python_of(case: Case) -> str:
 
 
 def _wheels(case: Case) -> Iterator[Outcome]:
-    if case.bundle.text(FILE) and not any(
-        finding for check in (_foreign, _encoding, _source, _hashes) for finding in check(case)
-    ):
-        version = python_of(case)
-        yield from case.bundle.once(f"wheels/{version}", lambda bundle: list(_installable(bundle, version)))
+    yield from (outcome for kind, outcome in _asked(case) if kind != "source")
 
 
-def _installable(bundle: Bundle, version: str) -> Iterator[Outcome]:
+def _sources(case: Case) -> Iterator[Outcome]:
+    installed = [str(each.document.get("packages")) for each in case.extensions if isinstance(each.document, dict)]
+    if not any("gcc" in each for each in installed):
+        yield from (outcome for kind, outcome in _asked(case) if kind == "source")
+
+
+def _asked(case: Case) -> list[tuple[str, Outcome]]:
+    """What pip says of each pin, asked once for all configurations of the same Python."""
+    version = python_of(case)
+    pins = [(line, text) for line, text in _lines(case) if "==" in text and "@" not in text]
+    if not pins or any(finding for check in (_foreign, _source) for finding in check(case)):
+        return []
+    return case.bundle.once(f"wheels/{version}", lambda _: list(_installable(pins, version)))
+
+
+def _installable(pins: list[tuple[int, str]], version: str) -> Iterator[tuple[str, Outcome]]:
     for architecture in _ARCHITECTURES:
-        with tempfile.TemporaryDirectory() as name:
-            path = Path(name) / FILE
-            path.write_bytes(bundle.entries[FILE].content)
-            tags = [part for each in _PLATFORMS for part in ("--platform", f"{each}_{architecture}")]
-            command = [
-                sys.executable,
-                "-m",
-                "pip",
-                "install",
-                "--dry-run",
-                "--ignore-installed",
-                "--no-deps",
-                "--quiet",
-            ]
-            command += ["--only-binary=:all:", "--python-version", version, "--implementation", "cp", *tags]
-            command += ["--target", f"{name}/target", "--disable-pip-version-check", "--no-input", "-r", str(path)]
-            try:
-                done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, cwd=name)
-            except subprocess.TimeoutExpired:
-                yield NotRun(f"pip took more than {_SECONDS} s")
+        # pip names the first that it cannot have; so it is asked again without it, as often as is worth knowing.
+        left = dict.fromkeys(re.sub(r"\s--hash=\S+", "", text).removesuffix("\\").strip() for _, text in pins)
+        for _ in range(_MOST_NAMED):
+            told = _pip("install", "--dry-run", *_as_on(version, architecture), *left)
+            match = re.search(r"No matching distribution found for (\S+)", told)
+            if match is None:
+                if told:
+                    yield "none", NotRun(f"pip failed: {told[:200]}")
+                break
+            yield _judged(match[1], version, architecture, pins)
+            if not _reaches_index():
                 return
-        if done.returncode:
-            yield _told(done.stderr, version, architecture)
-            if "No matching distribution" not in done.stderr:
-                return
+            left = {each: None for each in left if not each.startswith(match[1])}
 
 
-def _told(stderr: str, version: str, architecture: str) -> Outcome:
-    match = re.search(r"No matching distribution found for (\S+)", stderr)
+def _judged(pin: str, version: str, architecture: str, pins: list[tuple[int, str]]) -> tuple[str, Outcome]:
     # An index that cannot be reached looks to pip like one that has nothing.
-    if match and not _reaches_index():
-        return NotRun("pip reaches no package index")
-    if match:
-        return Finding(f"no wheel of {match[1]} for Python {version} on {architecture}", FILE)
-    errors = [line for line in stderr.splitlines() if line.startswith("ERROR")] or stderr.splitlines()[-1:]
-    told = errors[0] if errors else "without a word"
-    return NotRun(f"pip failed: {told[:200]}")
+    if not _reaches_index():
+        return "none", NotRun("pip reaches no package index")
+    line = next((number for number, text in pins if text.startswith(pin)), 0)
+    name, _, wanted = pin.partition("==")
+    where = f"for Python {version} on {architecture}"
+    if wanted in _pip("index", "versions", name.partition("[")[0], is_output=True).replace(",", " ").split():
+        return "source", Finding(f"{pin} has no wheel {where} and is built from its source", FILE, line)
+    return "none", Finding(f"there is no {pin} {where}", FILE, line)
 
 
+def _as_on(version: str, architecture: str) -> list[str]:
+    tags = [part for each in _PLATFORMS for part in ("--platform", f"{each}_{architecture}")]
+    python = ["--python-version", version, "--implementation", "cp", "--only-binary=:all:"]
+    return ["--ignore-installed", "--no-deps", *python, *tags, "--target", "nowhere"]
+
+
+def _pip(*arguments: str, is_output: bool = False) -> str:
+    """What pip said against it, empty when it is content; with `is_output` what it answered."""
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments]
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, cwd=folder)
+        except subprocess.TimeoutExpired:
+            return f"it took more than {_SECONDS} s"
+    if is_output:
+        return done.stdout
+    return "" if done.returncode == 0 else done.stderr.strip() or "it failed without a word"
+
+
+@cache
 def _reaches_index() -> bool:
-    command = [sys.executable, "-m", "pip", "index", "versions", "pip", "--quiet", "--disable-pip-version-check"]
-    try:
-        return subprocess.run(command, capture_output=True, timeout=_SECONDS).returncode == 0
-    except subprocess.TimeoutExpired:
-        return False
+    return "pip (" in _pip("index", "versions", "pip", is_output=True)
 
 
 RULES: tuple[Rule, ...] = (
@@ -217,9 +233,17 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "requirements/wheels",
-        "A package without a wheel for the platform",
-        "It is compiled on the instance, which has no compiler, or finds no version at all; the deployment fails.",
-        "Take a version that has one, or install a compiler and what it needs by packages: yum in .ebextensions.",
+        "A version that cannot be had for the platform",
+        "No index offers it for this Python and processor, so InstallDependency fails, and so does the deployment.",
+        "Take a version that there is, or a platform that it is for.",
         _wheels,
+    ),
+    Rule(
+        "requirements/source",
+        "A package that is built on the instance",
+        "A build needs time on every new instance, and one that needs a compiler fails, as there is none.",
+        "Take a version with wheels, or install a compiler by packages: yum in .ebextensions where it needs one.",
+        _sources,
+        "warning",
     ),
 )
