@@ -94,14 +94,17 @@ def main() -> int:
             database.close()
             vacuum(url.replace("+psycopg2", ""))
             found = {"about": about(cluster, f"python -m bench.web {' '.join(sys.argv[1:])}".strip(), PLACEMENT)}
-            for part in options.only or PARTS:
+            commits = {part: found["about"]["commit"] for part in options.only or PARTS}
+            for part in commits:
                 found[part] = PARTS[part](url, place, folder, postmaster(cluster), options)
         finally:
             cluster.stop("immediate")
     path = ROOT / "bench" / "results" / f"web-{datetime.now(UTC):%Y-%m-%d}.json"
     known = json.loads(path.read_text()) if path.exists() else {}
-    path.write_text(json.dumps(known | found, indent=2) + "\n")
-    written = web_report.tables(known | found)
+    # Parts may be measured at different times, so each keeps its commit.
+    known |= found | {"commits": known.get("commits", {}) | commits}
+    path.write_text(json.dumps(known, indent=2) + "\n")
+    written = web_report.tables(known)
     print(written)
     if options.readme:
         readme = ROOT / "README.md"

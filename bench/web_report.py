@@ -19,7 +19,7 @@ def tables(found: dict[str, Any]) -> str:
     if "overload" in found:
         parts.append(_overload(found["overload"]))
     if "soak" in found:
-        parts.append(_soak(found["soak"]))
+        parts.append(_soak(found["soak"], found["commits"]["soak"]))
     return "\n\n".join(parts)
 
 
@@ -68,10 +68,10 @@ def _overload(overload: dict[str, Any]) -> str:
     return "\n".join(rows)
 
 
-def _soak(soak: dict[str, Any]) -> str:
+def _soak(soak: dict[str, Any], commit: str) -> str:
     first, last = soak["open_files_first_and_last"]
     return (
-        f"A soak of {soak['requests']:,} requests in {soak['minutes']:.0f} minutes: {soak['failed']} failed; memory "
+        f"A soak (at {commit}) of {soak['requests']:,} requests in {soak['minutes']:.0f} minutes: {soak['failed']} failed; memory "
         f"{soak['mib_after_warm_up']:.1f} MiB after warming up and {soak['mib_at_the_end']:.1f} MiB at the end, a "
         f"slope of {soak['mib_per_100000']:+.2f} MiB per 100,000 requests; open files {first} and {last}."
     )
