@@ -94,7 +94,7 @@ def main() -> int:
             database.close()
             vacuum(url.replace("+psycopg2", ""))
             found = {"about": about(cluster, f"python -m bench.web {' '.join(sys.argv[1:])}".strip(), PLACEMENT)}
-            commits = {part: found["about"]["commit"] for part in options.only or PARTS}
+            commits = dict.fromkeys(options.only or PARTS, found["about"]["commit"])
             for part in commits:
                 found[part] = PARTS[part](url, place, folder, postmaster(cluster), options)
         finally:
