@@ -71,7 +71,8 @@ def _overload(overload: dict[str, Any]) -> str:
 def _soak(soak: dict[str, Any], commit: str) -> str:
     first, last = soak["open_files_first_and_last"]
     return (
-        f"A soak (at {commit}) of {soak['requests']:,} requests in {soak['minutes']:.0f} minutes: {soak['failed']} failed; "
-        f"memory {soak['mib_after_warm_up']:.1f} MiB after warming up and {soak['mib_at_the_end']:.1f} MiB at the end, a "
-        f"slope of {soak['mib_per_100000']:+.2f} MiB per 100,000 requests; open files {first} and {last}."
+        f"A soak (at {commit}) of {soak['requests']:,} requests in {soak['minutes']:.0f} minutes: "
+        f"{soak['failed']} failed; memory {soak['mib_after_warm_up']:.1f} MiB after warming up and "
+        f"{soak['mib_at_the_end']:.1f} MiB at the end, a slope of {soak['mib_per_100000']:+.2f} MiB per 100,000 requests; "
+        f"open files {first} and {last}."
     )

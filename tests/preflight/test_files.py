@@ -46,6 +46,7 @@ FAULTS: list[tuple[Change, tuple[str, str, int]]] = [
     ({"Procfile": "web: gunicorn application:app\n"}, ("procfile/target", "Procfile", 1)),
     ({"Procfile": "web: gunicorn aplication:application\n"}, ("procfile/target", "Procfile", 1)),
     ({"Procfile": "web: gunicorn -c conf.py application:application\n"}, ("procfile/config", "Procfile", 1)),
+    ({"Procfile": "web: ./start.sh\n", "start.sh": "#!/bin/sh\n"}, ("procfile/not-executable", "Procfile", 1)),
     ({"requirements.txt": None, "pyproject.toml": "[project]\n"}, ("requirements/not-read", "pyproject.toml", 0)),
     ({"requirements.txt": "flask==3.1.0\n".encode("utf-16")}, ("requirements/encoding", "requirements.txt", 0)),
     ({"requirements.txt": "flask==3.1.0\npywin32==306\n"}, ("requirements/other-machine", "requirements.txt", 2)),
