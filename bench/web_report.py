@@ -73,6 +73,6 @@ def _soak(soak: dict[str, Any], commit: str) -> str:
     return (
         f"A soak (at {commit}) of {soak['requests']:,} requests in {soak['minutes']:.0f} minutes: "
         f"{soak['failed']} failed; memory {soak['mib_after_warm_up']:.1f} MiB after warming up and "
-        f"{soak['mib_at_the_end']:.1f} MiB at the end, a slope of {soak['mib_per_100000']:+.2f} MiB per 100,000 requests; "
-        f"open files {first} and {last}."
+        f"{soak['mib_at_the_end']:.1f} MiB at the end, a slope of {soak['mib_per_100000']:+.2f} MiB per 100,000 "
+        f"requests; open files {first} and {last}."
     )

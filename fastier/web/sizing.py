@@ -25,8 +25,8 @@ SIGN_INS_WAITING = 16
 # Threads that never wait: one answers the probe while the other writes a refusal.
 SPARE = 2
 
-# What else runs on an instance. Measured by bench/web.py and by hand: the job runner 82 MiB, gunicorn's parent about 45,
-# nginx 8. The operating system with the platform's agents gets 256 MiB, which only an instance can show.
+# What else runs on an instance. Measured by bench/web.py and by hand: the job runner 82 MiB, gunicorn's parent about
+# 45, nginx 8. The operating system with the platform's agents gets 256 MiB, which only an instance can show.
 MEMORY_BASE = 400 * MIB
 # What a forked worker adds under load.
 MEMORY_PER_WORKER = 80 * MIB
