@@ -245,11 +245,18 @@ def _peak(tier: Tier, request: Request) -> dict[str, float]:
 
 
 def _cost(tier: Tier, request: Request, postmaster: int) -> dict[str, float]:
-    """Milliseconds of processor time that a request takes at a calm rate, by who spends them."""
+    """Milliseconds of processor time that a request takes at a calm rate, by who spends them, less what idling takes."""
     spenders = {"gunicorn_ms": tier.gunicorn, "nginx_ms": tier.nginx, "postgresql_ms": postmaster}
-    before = {name: cpu_seconds(pid) for name, pid in spenders.items()}
+
+    def spent() -> dict[str, float]:
+        return {name: cpu_seconds(pid) for name, pid in spenders.items()}
+
+    first = spent()
+    time.sleep(PHASE_SECONDS)
+    second = spent()
     answered = len(_offer(tier, request, 50).good)
-    return {name: round((cpu_seconds(pid) - before[name]) / answered * 1000, 2) for name, pid in spenders.items()}
+    third = spent()
+    return {name: round((third[name] - 2 * second[name] + first[name]) / answered * 1000, 2) for name in spenders}
 
 
 def _estimate(port: int, request: Request) -> float:
