@@ -245,7 +245,7 @@ def _peak(tier: Tier, request: Request) -> dict[str, float]:
 
 
 def _cost(tier: Tier, request: Request, postmaster: int) -> dict[str, float]:
-    """Milliseconds of processor time that a request takes at a calm rate, by who spends them, less what idling takes."""
+    """Milliseconds of processor time that a calm request takes, by who spends them, less what idling takes."""
     spenders = {"gunicorn_ms": tier.gunicorn, "nginx_ms": tier.nginx, "postgresql_ms": postmaster}
 
     def spent() -> dict[str, float]:
