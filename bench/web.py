@@ -150,7 +150,7 @@ def overload(url: str, place: Place, folder: Path, postmaster: int, options: arg
         tiers = [opened.enter_context(_tier(setup, url, folder, SERVER_CORE)) for setup in SETUPS]
         peaks = {tier.setup.name: _peak(tier, request) for tier in tiers}
         for tier in tiers:
-            found[tier.setup.name] = {"peak": peaks[tier.setup.name], "cost": _cost(tier, request, postmaster)}
+            found[tier.setup.name] = {"peak": peaks[tier.setup.name], "cost": _cost(tier, request)}
         rounds = [[(tier, _storms(tier, request, peaks[tier.setup.name])) for tier in tiers]
                   for _ in range(options.rounds)]  # fmt: skip
         for tier in tiers:
@@ -244,19 +244,12 @@ def _peak(tier: Tier, request: Request) -> dict[str, float]:
     }
 
 
-def _cost(tier: Tier, request: Request, postmaster: int) -> dict[str, float]:
-    """Milliseconds of processor time that a calm request takes, by who spends them, less what idling takes."""
-    spenders = {"gunicorn_ms": tier.gunicorn, "nginx_ms": tier.nginx, "postgresql_ms": postmaster}
-
-    def spent() -> dict[str, float]:
-        return {name: cpu_seconds(pid) for name, pid in spenders.items()}
-
-    first = spent()
-    time.sleep(PHASE_SECONDS)
-    second = spent()
+def _cost(tier: Tier, request: Request) -> dict[str, float]:
+    """Milliseconds of processor time that a request takes at a calm rate; PostgreSQL's own work would hide its part."""
+    spenders = {"gunicorn_ms": tier.gunicorn, "nginx_ms": tier.nginx}
+    before = {name: cpu_seconds(pid) for name, pid in spenders.items()}
     answered = len(_offer(tier, request, 50).good)
-    third = spent()
-    return {name: round((third[name] - 2 * second[name] + first[name]) / answered * 1000, 2) for name in spenders}
+    return {name: round((cpu_seconds(pid) - before[name]) / answered * 1000, 2) for name, pid in spenders.items()}
 
 
 def _estimate(port: int, request: Request) -> float:

@@ -40,8 +40,8 @@ def _overload(overload: dict[str, Any]) -> str:
     rows = [
         "Requests arrive at a constant rate, whether or not they are answered; an answer after 1 s counts as none. "
         "nginx, gunicorn and PostgreSQL share one core, the generator has the other. "
-        f"A request of Fastier takes {cost['gunicorn_ms']} ms of processor time in gunicorn (two workers), "
-        f"{cost['nginx_ms']} ms in nginx and {cost['postgresql_ms']} ms in PostgreSQL. Medians.",
+        f"A request of Fastier takes {cost['gunicorn_ms']} ms of processor time in gunicorn (two workers) and "
+        f"{cost['nginx_ms']} ms in nginx. Medians.",
         "",
         "| good answers a second | peak | offered 2 × | 5 × | 10 × | refusals at 10 ×, p99 | accepted at 10 ×, p99 "
         "| well again after |",
