@@ -24,6 +24,7 @@ from fastier.database import Base, Database, migrate
 from fastier.database.budget import JOB_CONNECTIONS
 from fastier.health import Check, CheckError, Checks, Readiness
 from fastier.items import models as item_models
+from fastier.items import reminding
 from fastier.items.views import routes as item_routes
 from fastier.jobs import Handler, Periodic
 from fastier.lists import models as list_models
@@ -35,6 +36,7 @@ from fastier.members.views import routes as member_routes
 from fastier.search import models as search_models
 from fastier.search.views import routes as search_routes
 from fastier.sections import models as section_models
+from fastier.sections.views import routes as section_routes
 from fastier.services import Services
 from fastier.settings import Settings
 from fastier.storage import LocalStorage, storage_for
@@ -74,6 +76,7 @@ FEATURES = (
     workspace_routes,
     member_routes,
     list_routes,
+    section_routes,
     tag_routes,
     item_routes,
     comment_routes,
@@ -168,8 +171,10 @@ def run_jobs(settings: Settings) -> None:
     log.configure(settings)
     services = build_services(settings, pool_size=JOB_CONNECTIONS, application_name="fastier-jobs")
     handlers: dict[str, Handler] = {**mails.HANDLERS, **member_mails.HANDLERS, **sweeping.HANDLERS, **purging.HANDLERS}
+    handlers |= reminding.HANDLERS
     handlers |= {kind: partial(_purge, purge) for kind, purge in _PURGES.items()}
     periodic = [Periodic(kind, timedelta(hours=1)) for kind in (*_PURGES, sweeping.SWEEP, purging.PURGE)]
+    periodic.append(Periodic(reminding.REMIND, timedelta(minutes=1)))
     jobs.run(services, handlers, periodic)
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from fastier.items.schemas import Zone
+from fastier.dates.schemas import Zone
 from fastier.lists.schemas import List
 from fastier.web.schemas import Email, Input, Line, Output, Patch, Text, Time
 from fastier.workspaces.schemas import Workspace

@@ -22,6 +22,7 @@ from fastier.accounts.schemas import (
     Verification,
 )
 from fastier.errors import NotFound
+from fastier.items import reminders
 from fastier.lists import queries as lists
 from fastier.web import credentials
 from fastier.web.call import Call, Reply
@@ -98,6 +99,8 @@ def change_me(call: Call, body: ProfilePatch) -> Reply:
     if "name" in sent:
         # Comments and members are listed with names: whoever holds such a list is to read it anew.
         workspaces.touch(call.connection, call.viewer)
+    if "timezone" in sent:
+        reminders.follow(call.connection, call.viewer, sent["timezone"])
     changed = queries.change_user(call.connection, call.viewer, sent.get("name"), sent.get("timezone"))
     return Reply(dict(changed))
 

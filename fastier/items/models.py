@@ -70,8 +70,16 @@ class Item(Base):
         # Deleted items too: a new key must not be one that a restored item brings back.
         Index("ix_items_all", "list_id", "position", "id"),
         Index("ix_items_trash", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
-        # The board: a column's open items, and those of no section.
+        # The board: a column's open or completed items, and those of no section.
         Index("ix_items_board", "list_id", "section_id", "position", "id", postgresql_where=_OPEN),
+        Index(
+            "ix_items_board_done",
+            "list_id",
+            "section_id",
+            "completed_at",
+            "id",
+            postgresql_where=text("deleted_at IS NULL AND completed_at IS NOT NULL"),
+        ),
         Index("ix_items_section", "section_id", postgresql_where=text("section_id IS NOT NULL")),
         Index("ix_items_parent", "parent_id", "position", "id", postgresql_where=text("parent_id IS NOT NULL")),
         Index("ix_items_assignee", "workspace_id", "assignee_id", postgresql_where=text("assignee_id IS NOT NULL")),

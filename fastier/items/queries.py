@@ -1,6 +1,7 @@
 """SQL about items; reads are bound to the viewer, writes to the workspace that the viewer has locked."""
 
 from datetime import date, time
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -33,39 +34,10 @@ _ONE = text(
 )
 
 
-def _page(condition: str, order: str) -> TextClause:
-    return text(
-        f"""SELECT {_COLUMNS} FROM (SELECT * FROM items
-            WHERE list_id = :list AND deleted_at IS NULL AND {condition} ORDER BY {order} LIMIT :limit) i {_TAGS}
-        ORDER BY {order}"""
-    )
-
-
-_BY_POSITION, _LATEST_FIRST = "position, id", "completed_at DESC, id DESC"
-_AFTER_POSITION = "(position, id) > (:key, CAST(:id AS uuid))"
-_PAGES = {
-    ("false", False): _page("completed_at IS NULL", _BY_POSITION),
-    ("false", True): _page(f"completed_at IS NULL AND {_AFTER_POSITION}", _BY_POSITION),
-    ("true", False): _page("completed_at IS NOT NULL", _LATEST_FIRST),
-    ("true", True): _page(
-        "completed_at IS NOT NULL AND (completed_at, id) < (CAST(:key AS timestamptz), CAST(:id AS uuid))",
-        _LATEST_FIRST,
-    ),
-    ("any", False): _page("true", _BY_POSITION),
-    ("any", True): _page(_AFTER_POSITION, _BY_POSITION),
-}
-_COMPLETED = {"false": "completed_at IS NULL", "true": "completed_at IS NOT NULL", "any": "true"}
-_COUNTS = {
-    which: text(
-        f"""SELECT count(*) FROM (SELECT FROM items WHERE list_id = :list AND deleted_at IS NULL AND {condition}
-        LIMIT :cap) counted"""
-    )
-    for which, condition in _COMPLETED.items()
-}
-
-_FIELDS = """id, workspace_id, list_id, title, notes, priority, due_date, due_time, due_timezone, position, revision"""
-_VALUES = """:id, :workspace, :list, :title, :notes, :priority, :due_date, :due_time, :due_timezone, :position,
-    :revision"""
+_FIELDS = """id, workspace_id, list_id, section_id, parent_id, title, notes, priority, due_date, due_time, due_timezone,
+    rrule, recurrence_mode, recurrence_text, assignee_id, position, revision"""
+_VALUES = """:id, :workspace, :list, :section_id, :parent_id, :title, :notes, :priority, :due_date, :due_time,
+    :due_timezone, :rrule, :recurrence_mode, :recurrence_text, :assignee_id, :position, :revision"""
 _MADE = f"INSERT INTO items ({_FIELDS}) VALUES ({_VALUES}) ON CONFLICT (id) DO NOTHING RETURNING *"
 
 # Tags that are not there yet are made, and all of them are linked, in the one statement that makes the item: the
@@ -83,16 +55,31 @@ _CARRIED = """wanted AS (
         RETURNING id, name, folded, revision),
     carried AS (SELECT * FROM there UNION ALL SELECT * FROM made_tags)"""
 
-_INSERT = text(
-    f"""WITH i AS ({_MADE})
-    SELECT {_COLUMNS} FROM i, (SELECT CAST(NULL AS text[]) AS names, CAST(NULL AS bigint) AS revision) g"""
-)
-_INSERT_TAGGED = text(
-    f"""WITH i AS ({_MADE}), {_CARRIED.format(only_if="AND EXISTS (SELECT FROM i)")},
-    links AS (INSERT INTO item_tags (item_id, tag_id, workspace_id) SELECT i.id, c.id, :workspace FROM i, carried c)
-    SELECT {_COLUMNS}
-    FROM i, (SELECT array_agg(name ORDER BY folded) AS names, max(revision) AS revision FROM carried) g"""
-)
+_LINKS = "INSERT INTO item_tags (item_id, tag_id, workspace_id) SELECT i.id, c.id, :workspace FROM i, carried c"
+_UNDER_PARENT = """UPDATE items SET subtask_count = subtask_count + 1, revision = :revision, updated_at = now()
+        WHERE id = :parent_id AND EXISTS (SELECT FROM i)"""
+_REMINDED = """INSERT INTO reminders (id, workspace_id, item_id, user_id, minutes_before, at, fires_at)
+        SELECT r.id, :workspace, {item}, :viewer, r.minutes_before, r.at, r.fires_at
+        FROM {source}unnest(CAST(:reminder_ids AS uuid[]), CAST(:reminder_minutes AS int[]),
+            CAST(:reminder_ats AS timestamptz[]), CAST(:reminder_fires AS timestamptz[]))
+            AS r (id, minutes_before, at, fires_at)"""
+
+
+@cache
+def _insert(*, is_tagged: bool, has_parent: bool, is_reminded: bool) -> TextClause:
+    """The statement that makes an item with all that hangs on it, without the parts that it does not need."""
+    parts = [f"i AS ({_MADE})"]
+    names = "SELECT CAST(NULL AS text[]) AS names, CAST(NULL AS bigint) AS revision"
+    if is_tagged:
+        parts += [_CARRIED.format(only_if="AND EXISTS (SELECT FROM i)"), f"links AS ({_LINKS})"]
+        names = "SELECT array_agg(name ORDER BY folded) AS names, max(revision) AS revision FROM carried"
+    if has_parent:
+        parts.append(f"parent AS ({_UNDER_PARENT})")
+    if is_reminded:
+        parts.append(f"reminded AS ({_REMINDED.format(item='i.id', source='i, ')})")
+    return text(f"WITH {', '.join(parts)} SELECT {_COLUMNS} FROM i, ({names}) g")
+
+
 _RETAG = text(
     f"""WITH {_CARRIED.format(only_if="")},
     dropped AS (DELETE FROM item_tags it WHERE it.item_id = :id AND it.tag_id NOT IN (SELECT id FROM carried))
@@ -100,30 +87,16 @@ _RETAG = text(
     ON CONFLICT DO NOTHING"""
 )
 
+# The viewer's own, all of them anew.
+_REMIND = text(
+    f"""WITH dropped AS (DELETE FROM reminders WHERE item_id = :id AND user_id = :viewer)
+    {_REMINDED.format(item="CAST(:id AS uuid)", source="")}"""
+)
+
 _CHANGEABLE = (
-    "title", "notes", "priority", "due_date", "due_time", "due_timezone", "completed_at", "list_id", "position",
+    "title", "notes", "priority", "due_date", "due_time", "due_timezone", "rrule", "recurrence_mode",
+    "recurrence_text", "completed_at", "list_id", "section_id", "parent_id", "assignee_id", "position",
 )  # fmt: skip
-_NEIGHBOURS = {
-    "after": text(
-        """SELECT a.position AS low, (SELECT min(n.position) FROM items n
-            WHERE n.list_id = :list AND n.position > a.position AND n.id <> :id) AS high
-        FROM items a WHERE a.id = :anchor AND a.list_id = :list AND a.deleted_at IS NULL"""
-    ),
-    "before": text(
-        """SELECT a.position AS high, (SELECT max(n.position) FROM items n
-            WHERE n.list_id = :list AND n.position < a.position AND n.id <> :id) AS low
-        FROM items a WHERE a.id = :anchor AND a.list_id = :list AND a.deleted_at IS NULL"""
-    ),
-}
-_NEXT_ROWS = text(
-    """SELECT id, position FROM items WHERE list_id = :list AND position > :low AND id <> :id
-    ORDER BY position, id LIMIT :limit"""
-)
-_SPREAD = text(
-    """UPDATE items i SET position = s.position, revision = :revision
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:positions AS text[])) AS s (id, position) WHERE i.id = s.id"""
-)
-_LIST_IS_HERE = text("SELECT FROM lists WHERE id = :list AND workspace_id = :workspace AND deleted_at IS NULL")
 _CHANGES: dict[tuple[str, ...], TextClause] = {}
 
 
@@ -141,7 +114,7 @@ def item_body(row: Any) -> dict[str, Any]:
         "notes": notes,
         "priority": priority,
         "tags": tags or [],
-        "due": _due_body(due_date, due_time, due_timezone) if due_date else None,
+        "due": due_body(due_date, due_time, due_timezone) if due_date else None,
         "recurrence": {"rrule": rrule, "mode": mode, "text": recurrence_text} if rrule else None,
         "completed_at": completed_at,
         "assignee_id": assignee_id,
@@ -155,7 +128,8 @@ def item_body(row: Any) -> dict[str, Any]:
     }
 
 
-def _due_body(due_date: date, due_time: time | None, zone: str | None) -> dict[str, Any]:
+def due_body(due_date: date, due_time: time | None, zone: str | None) -> dict[str, Any]:
+    """A due date as the API shows it."""
     return {"date": due_date, "time": due_time.strftime("%H:%M") if due_time else None, "timezone": zone}
 
 
@@ -165,27 +139,17 @@ def one(connection: Connection, viewer: Viewer, id: UUID) -> dict[str, Any] | No
     return item_body(row) if row else None
 
 
-def page(
-    connection: Connection, list_id: UUID, completed: str, after: list[Any] | None, limit: int
-) -> list[dict[str, Any]]:
-    """Items of a list to which the viewer's access has been checked, after the given sort key."""
-    parameters: dict[str, Any] = {"list": str(list_id), "limit": limit}
-    if after:
-        parameters |= {"key": after[0], "id": after[1]}
-    return [item_body(row) for row in connection.execute(_PAGES[completed, after is not None], parameters).all()]
-
-
-def count(connection: Connection, list_id: UUID, completed: str, cap: int) -> int:
-    return int(connection.execute(_COUNTS[completed], {"list": str(list_id), "cap": cap}).scalar_one())
-
-
-def insert(connection: Connection, held: Access, fields: dict[str, Any], tags: dict[str, Any]) -> dict[str, Any] | None:
-    """The new item with its tags, by one statement; None when the id is taken."""
-    parameters = {**fields, "workspace": str(held.workspace_id), "revision": held.revision}
-    if tags["tag_names"]:
-        row = connection.execute(_INSERT_TAGGED, parameters | tags).one_or_none()
-    else:
-        row = connection.execute(_INSERT, parameters).one_or_none()
+def insert(
+    connection: Connection, held: Access, fields: dict[str, Any], tags: dict[str, Any], reminders: dict[str, Any]
+) -> dict[str, Any] | None:
+    """The new item with its tags and reminders, counted at its parent, by one statement; None when the id is taken."""
+    parameters = {**fields, **tags, **reminders, "workspace": str(held.workspace_id), "revision": held.revision}
+    statement = _insert(
+        is_tagged=bool(tags["tag_names"]),
+        has_parent=fields["parent_id"] is not None,
+        is_reminded=bool(reminders["reminder_ids"]),
+    )
+    row = connection.execute(statement, parameters).one_or_none()
     return item_body(row) if row else None
 
 
@@ -201,30 +165,27 @@ def _change(names: tuple[str, ...]) -> TextClause:
     return _CHANGES[names]
 
 
-def _update(assignments: str, condition: str = "deleted_at IS NULL") -> TextClause:
+def _update(assignments: str, condition: str = "true", also: str = "") -> TextClause:
     # The item may have gone while this write waited for the lock: then nothing is written.
     return text(
         f"""WITH i AS (UPDATE items SET {assignments}revision = :revision, updated_at = now()
-            WHERE id = :id AND {condition} RETURNING *)
+            WHERE id = :id AND deleted_at IS NULL AND {condition} RETURNING *){also}
         SELECT {_COLUMNS} FROM i {_TAGS}"""
     )
 
 
-_COMPLETE = _update("completed_at = coalesce(completed_at, now()), ")
-_DELETE = _update("deleted_at = now(), ")
-_RESTORE = _update("deleted_at = NULL, ", "deleted_at IS NOT NULL")
+# Most items are completed by this one statement; one that recurs or has subtasks takes more.
+_COMPLETE = _update(
+    "completed_at = coalesce(completed_at, now()), ",
+    "subtask_count = 0 AND (rrule IS NULL OR completed_at IS NOT NULL)",
+    """, quiet AS (UPDATE reminders SET fires_at = NULL
+            WHERE item_id = (SELECT id FROM i) AND fires_at IS NOT NULL)""",
+)
 
 
 def complete(connection: Connection, held: Access, id: UUID) -> dict[str, Any] | None:
+    """Complete an item that neither recurs nor has subtasks, and remind nobody of it; None for any other."""
     return _one_changed(connection, _COMPLETE, held, id)
-
-
-def delete(connection: Connection, held: Access, id: UUID) -> dict[str, Any] | None:
-    return _one_changed(connection, _DELETE, held, id)
-
-
-def restore(connection: Connection, held: Access, id: UUID) -> dict[str, Any] | None:
-    return _one_changed(connection, _RESTORE, held, id)
 
 
 def _one_changed(
@@ -245,27 +206,6 @@ def retag(connection: Connection, held: Access, id: UUID, tags: dict[str, Any]) 
     connection.execute(_RETAG, {"id": str(id), "workspace": workspace, "revision": held.revision, **tags})
 
 
-def list_is_here(connection: Connection, held: Access, list_id: UUID) -> bool:
-    """Whether the list is a live one of the locked workspace."""
-    parameters = {"list": str(list_id), "workspace": str(held.workspace_id)}
-    return connection.execute(_LIST_IS_HERE, parameters).one_or_none() is not None
-
-
-def neighbours(
-    connection: Connection, side: str, list_id: UUID, anchor: UUID, id: UUID
-) -> tuple[str | None, str | None] | None:
-    """The order keys that `id` goes between, beside `anchor`; None when the anchor is not in the list."""
-    parameters = {"list": str(list_id), "anchor": str(anchor), "id": str(id)}
-    row = connection.execute(_NEIGHBOURS[side], parameters).one_or_none()
-    return (row.low, row.high) if row else None
-
-
-def next_rows(connection: Connection, list_id: UUID, low: str, id: UUID, limit: int) -> list[tuple[str, str]]:
-    """The ids and order keys that follow `low` in the list, other than `id`."""
-    rows = connection.execute(_NEXT_ROWS, {"list": str(list_id), "low": low, "id": str(id), "limit": limit})
-    return [(row.id, row.position) for row in rows]
-
-
-def spread(connection: Connection, held: Access, ids: list[str], keys: list[str]) -> None:
-    """Give rows new order keys."""
-    connection.execute(_SPREAD, {"ids": ids, "positions": keys, "revision": held.revision})
+def remind(connection: Connection, held: Access, id: UUID, reminders: dict[str, Any]) -> None:
+    """Give the viewer exactly these reminders of the item."""
+    connection.execute(_REMIND, {"id": str(id), "workspace": str(held.workspace_id), **reminders})

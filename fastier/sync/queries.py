@@ -13,7 +13,7 @@ from fastier.items.queries import ITEM_COLUMNS, ITEM_TAGS, item_body
 from fastier.lists.schemas import List
 from fastier.members.schemas import Member
 from fastier.search.lookup import BOUNDED
-from fastier.sync.sections import Section
+from fastier.sections.schemas import Section
 from fastier.tags.schemas import Tag
 from fastier.web.viewer import Viewer
 from fastier.workspaces.schemas import Workspace

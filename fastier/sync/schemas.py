@@ -10,7 +10,7 @@ from fastier.comments.schemas import Comment
 from fastier.items.schemas import Item
 from fastier.lists.schemas import List
 from fastier.members.schemas import Member
-from fastier.sync.sections import Section
+from fastier.sections.schemas import Section
 from fastier.tags.schemas import Tag
 from fastier.web.schemas import Output, Query
 from fastier.workspaces.schemas import Workspace

@@ -14,7 +14,9 @@ BATCH = 500
 MOST_BATCHES = 200
 
 _OLD = f"deleted_at < now() - interval '{KEPT_DAYS} days'"
-_NO_FILES = "NOT EXISTS (SELECT FROM attachments a WHERE a.item_id = i.id)"
+# What holds an item back: its files go before it does, and its subtasks too.
+_ALONE = """NOT EXISTS (SELECT FROM attachments a WHERE a.item_id = i.id)
+    AND NOT EXISTS (SELECT FROM items c WHERE c.parent_id = i.id)"""
 
 
 def _delete(table: str, rows: str) -> TextClause:
@@ -22,7 +24,8 @@ def _delete(table: str, rows: str) -> TextClause:
 
 
 # In this order: a workspace's lists and tags go into the trash with its own date; files of doomed items are marked
-# for the sweeper; then items without files, lists without items, tags that nothing carries, and empty workspaces.
+# for the sweeper; then items without files and subtasks, sections and lists without items, tags that nothing carries,
+# and empty workspaces.
 _STEPS: tuple[TextClause, ...] = (
     text(
         f"""UPDATE lists SET deleted_at = w.deleted_at FROM workspaces w WHERE lists.id IN (
@@ -45,8 +48,12 @@ _STEPS: tuple[TextClause, ...] = (
         FROM (SELECT workspace_id, sum(size) AS size FROM doomed GROUP BY workspace_id) f WHERE w.id = f.workspace_id"""
     ),
     _delete("comments", f"SELECT c.id FROM comments c WHERE c.{_OLD}"),
-    _delete("items", f"SELECT i.id FROM items i WHERE i.{_OLD} AND {_NO_FILES}"),
-    _delete("items", f"SELECT i.id FROM lists l JOIN items i ON i.list_id = l.id WHERE l.{_OLD} AND {_NO_FILES}"),
+    _delete("items", f"SELECT i.id FROM items i WHERE i.{_OLD} AND {_ALONE}"),
+    _delete("items", f"SELECT i.id FROM lists l JOIN items i ON i.list_id = l.id WHERE l.{_OLD} AND {_ALONE}"),
+    _delete(
+        "sections",
+        f"SELECT s.id FROM sections s WHERE s.{_OLD} AND NOT EXISTS (SELECT FROM items i WHERE i.section_id = s.id)",
+    ),
     _delete(
         "lists", f"SELECT l.id FROM lists l WHERE l.{_OLD} AND NOT EXISTS (SELECT FROM items i WHERE i.list_id = l.id)"
     ),

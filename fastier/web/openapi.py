@@ -130,7 +130,8 @@ def _schemas(routes: list[Route]) -> tuple[dict[Any, dict[str, Any]], dict[str, 
     for model, _ in wanted:
         if issubclass(model, Patch):
             _forget_defaults(components[model.__name__])
-    _forget_defaults(components.get("DuePatch", {}))
+    for nested in ("DuePatch", "RecurrencePatch"):
+        _forget_defaults(components.get(nested, {}))
     return dict(found), components
 
 

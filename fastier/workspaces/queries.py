@@ -17,6 +17,7 @@ _LIVE = {
     "workspaces": "t.deleted_at IS NULL",
     "lists": "t.deleted_at IS NULL",
     "tags": "t.deleted_at IS NULL",
+    "sections": f"t.deleted_at IS NULL AND {_IN_LIVE_LIST}",
     "items": f"t.deleted_at IS NULL AND {_IN_LIVE_LIST}",
     "comments": f"t.deleted_at IS NULL AND {_OF_LIVE_ITEM}",
     "invitations": "true",
@@ -24,6 +25,7 @@ _LIVE = {
 _DELETED = {
     "lists": "t.deleted_at IS NOT NULL",
     "tags": "t.deleted_at IS NOT NULL",
+    "sections": f"t.deleted_at IS NOT NULL AND {_IN_LIVE_LIST}",
     "items": f"t.deleted_at IS NOT NULL AND {_IN_LIVE_LIST}",
     "comments": f"t.deleted_at IS NOT NULL AND {_OF_LIVE_ITEM}",
 }

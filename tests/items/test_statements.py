@@ -24,6 +24,32 @@ def test_creating_an_item_with_tags_takes_at_most_four(carol: Person, statements
     assert 0 < statements.statements <= 4, statements.texts
 
 
+def test_creating_an_item_with_all_that_it_may_have_takes_at_most_four(carol: Person, statements: Statistics) -> None:
+    section = carol.post(f"/lists/{carol.inbox}/sections", {"name": "x"}).json["id"]
+    parent = carol.item("parent", section_id=section)["id"]
+    before = statements.statements
+    carol.item(
+        "x",
+        parent_id=parent,
+        section_id=section,
+        assignee_id=carol.user_id,
+        tags=["a", "tag-1"],
+        due={"date": "2032-01-01"},
+        recurrence={"rrule": "FREQ=DAILY"},
+        reminders=[{"minutes_before": 5}, {"minutes_before": 10}],
+    )
+    assert statements.statements - before <= 4, statements.texts
+
+
+def test_pages_of_a_section_and_of_subtasks_take_at_most_three(carol: Person, statements: Statistics) -> None:
+    item = carol.get(f"/lists/{carol.inbox}/items?limit=1").json["data"][0]["id"]
+    paths = (f"/lists/{carol.inbox}/items?section_id=none", f"/lists/{carol.inbox}/sections", f"/items/{item}/subtasks")
+    for path in paths:
+        before = statements.statements
+        assert carol.get(path).status_code == 200
+        assert 0 < statements.statements - before <= 3, statements.texts
+
+
 def test_a_page_of_fifty_with_tags_takes_at_most_three(carol: Person, statements: Statistics) -> None:
     page = carol.get(f"/lists/{carol.inbox}/items?limit=50").json
     assert len(page["data"]) == 50
