@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from bench import readme
 from bench.machine import about
 from bench.servers import (
     ROOT,
@@ -35,7 +36,6 @@ KINDS = ("page", "create")
 ROUNDS = 5
 Way = Callable[[], Figures]
 PLACEMENT = "server, database and load generator share the machine's cores"
-START, END = "<!-- bench:start -->", "<!-- bench:end -->"
 
 
 def main() -> int:
@@ -54,7 +54,7 @@ def main() -> int:
     table = _table(results)
     print(table)
     if options.readme:
-        _write_into_readme(table)
+        readme.write("bench", table)
     return 0
 
 
@@ -190,12 +190,6 @@ def _table(results: dict[str, Any]) -> str:
     ]
     lines += ["", f"gunicorn alone is ready {results['gunicorn_ready_seconds']} s after its start."]
     return "\n".join(lines)
-
-
-def _write_into_readme(table: str) -> None:
-    path = ROOT / "README.md"
-    before, rest = path.read_text().split(START)
-    path.write_text(f"{before}{START}\n{table}\n{END}{rest.split(END)[1]}")
 
 
 if __name__ == "__main__":

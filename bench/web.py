@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import linear_regression, median
 from typing import Any
 
-from bench import web_report
+from bench import readme, web_report
 from bench.arrivals import Arrivals, Outcome, Request, share
 from bench.machine import about
 from bench.servers import ROOT, Place, cpu_seconds, fill, postmaster, serving, start_cluster, vacuum
@@ -38,7 +38,6 @@ PLACEMENT = (
     "memory and soak: all of them share both"
 )
 MULTIPLES = (2, 5, 10)
-START, END = "<!-- web:start -->", "<!-- web:end -->"
 PHASE_SECONDS = 6
 # Around the estimate, where goodput peaks.
 LADDER = (0.7, 0.8, 0.9, 1.0, 1.1)
@@ -107,9 +106,7 @@ def main() -> int:
     written = web_report.tables(known)
     print(written)
     if options.readme:
-        readme = ROOT / "README.md"
-        before, rest = readme.read_text().split(START)
-        readme.write_text(f"{before}{START}\n{written}\n{END}{rest.split(END)[1]}")
+        readme.write("web", written)
     return 0
 
 
