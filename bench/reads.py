@@ -180,9 +180,10 @@ def _table(results: dict[str, Any]) -> str:
     rows = [
         f"Measured on {found['date']} by `{found['command']}` at {found['commit']}: {found['cores']} cores of "
         f"{found['machine']}, Python {found['python']}, PostgreSQL {found['postgresql']}; {found['placement']}. One "
-        f"request after another, p95 by the number of items in the workspace; medians of interleaved rounds.",
+        f"request after another, p95 by the number of items in the workspace; medians of interleaved rounds. "
+        "Growth is the largest workspace against the smallest whose answer is as full.",
         "",
-        f"| | {' | '.join(f'{int(size):,}' for size in sizes)} | largest against smallest with as full an answer, p50 | largest answer |",
+        f"| | {' | '.join(f'{int(size):,}' for size in sizes)} | growth, p50 | largest answer |",
         "|---|" + "---:|" * (len(sizes) + 2),
     ]
     for name, each in results["kinds"].items():
