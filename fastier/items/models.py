@@ -97,6 +97,16 @@ class Item(Base):
             Index(f"ix_items_by_{name}", "workspace_id", _IS_DONE, key, "id", postgresql_where=_LIVE)
             for name, key in _ORDERS.items()
         ),
+        # What is urgent, by its date: few items have a priority of their own.
+        Index(
+            "ix_items_urgent",
+            "workspace_id",
+            _IS_DONE,
+            "priority",
+            _ORDERS["due"],
+            "id",
+            postgresql_where=text("deleted_at IS NULL AND priority < 4"),
+        ),
     )
 
     id: Mapped[Id]

@@ -28,10 +28,10 @@ from fastier.search.syntax import (
     leaves,
 )
 
-# Tags as one value of the item, so that no plan can begin with all that carry one.
-_TAGS = """LEFT JOIN LATERAL (
-        SELECT array_agg(c.tag_id) AS ids FROM item_tags c JOIN tags t ON t.id = c.tag_id AND t.deleted_at IS NULL
-        WHERE c.item_id = i.id) k ON true"""
+# One value of the item, so that no plan can begin with all that carry a tag.
+_TAGGED = "((SELECT true FROM item_tags c WHERE c.item_id = i.id AND c.tag_id = ANY ({}) LIMIT 1) IS NOT NULL)"
+_UNTAGGED = """((SELECT true FROM item_tags c JOIN tags t ON t.id = c.tag_id AND t.deleted_at IS NULL
+        WHERE c.item_id = i.id LIMIT 1) IS NULL)"""
 # So many keys are compared faster than they are hashed.
 _FEW_KEYS = 40
 _WORDS = "LEFT JOIN search_entries e ON e.item_id = i.id"
@@ -61,8 +61,6 @@ def condition_of(wanted: Filter, lookup: Lookup, zone: ZoneInfo, values: Values)
     """Which items are meant; those of deleted lists never, and completed ones only where the filter speaks of them."""
     named = list(leaves(wanted.node))
     joins = ["JOIN lists l ON l.id = i.list_id AND l.deleted_at IS NULL"]
-    if any(isinstance(leaf, NoTags) or (isinstance(leaf, Named) and leaf.kind == "tag") for leaf in named):
-        joins.append(_TAGS)
     if any(isinstance(leaf, Says) for leaf in named):
         joins.append(_WORDS)
     state = " AND i.completed_at IS NULL" if wanted.is_open else ""
@@ -115,7 +113,7 @@ class _Compiler:
             case Recurring():
                 return "(i.rrule IS NOT NULL)"
             case NoTags():
-                return "(k.ids IS NULL)"
+                return _UNTAGGED
             case Priority(level):
                 return f"(i.priority = {self.values.bind(level)})"
             case Due(first, end):
@@ -154,5 +152,6 @@ class _Compiler:
         if isinstance(leaf, AssignedTo):
             return f"coalesce(i.assignee_id = ANY ({ids}), false)"
         assert isinstance(leaf, Named)
-        column = {"tag": "", "list": "i.list_id", "section": "i.section_id"}[leaf.kind]
-        return f"coalesce({column} = ANY ({ids}), false)" if column else f"coalesce(k.ids && {ids}, false)"
+        if leaf.kind == "tag":
+            return _TAGGED.format(ids)
+        return f"coalesce(i.{leaf.kind}_id = ANY ({ids}), false)"

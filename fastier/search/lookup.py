@@ -1,5 +1,6 @@
 """One statement that a filter is prepared by: who asks, what its names mean, and how many items each term has."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
@@ -8,16 +9,16 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from fastier.errors import NotFound
-from fastier.search.syntax import WILDCARD, AssignedTo, Due, Filter, Leaf, Named, Priority, Says, leaves
+from fastier.search.syntax import WILDCARD, AssignedTo, Due, Filter, Leaf, Named, Priority, Says, affirmed, leaves
 from fastier.search.words import SHORTEST_DOUBLE_TYPO, allowed_distance, distance, fold, typos
 from fastier.tags.queries import fold as fold_tag
 from fastier.web.viewer import Viewer
 
 # Each statement of this feature is planned by the code, which knows what is bounded: the server may neither read a
-# whole table nor spend longer on compiling a statement than on running it. SET LOCAL ends with the one request to
-# the server in which both statements travel.
+# whole table nor sort what an index has in order, nor spend longer on compiling a statement than on running it. SET
+# LOCAL ends with the one request to the server in which both statements travel.
 BOUNDED = """SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;
-SET LOCAL jit = off; """
+SET LOCAL enable_sort = off; SET LOCAL jit = off; """
 # More items than this are not gathered and sorted, but read in the order that was asked for.
 MOST_CANDIDATES = 5000
 _MOST_NAMES = 1000
@@ -97,13 +98,23 @@ class _Question:
 
 
 def look_up(
-    connection: Connection, viewer: Viewer, workspace_id: UUID | None, wanted: Filter, *, with_typos: bool = False
+    connection: Connection,
+    viewer: Viewer,
+    workspace_id: UUID | None,
+    wanted: Filter,
+    *,
+    uncounted: Collection[Leaf] = (),
+    with_typos: bool = False,
 ) -> Lookup:
-    """Prepare a filter on one workspace, or on all of the viewer's; NotFound for one that is not theirs."""
+    """Prepare a filter on one workspace, or on all of the viewer's; NotFound for one that is not theirs.
+
+    Counted are the items of each term that they can be gathered by, but for those that the caller has another use of.
+    """
     question = _Question(viewer, workspace_id, only_open=wanted.is_open)
     found = dict.fromkeys(leaves(wanted.node))
+    counted = set(affirmed(wanted.node)).difference(uncounted)
     for leaf in found:
-        _ask_about(question, leaf)
+        _ask_about(question, leaf, is_counted=leaf in counted)
     for word in dict.fromkeys(word for leaf in found if isinstance(leaf, Says) for word in leaf.words):
         _ask_spelling(question, word, with_typos=with_typos)
     statement = f"{BOUNDED}WITH {', '.join(question.ctes)} SELECT {', '.join(question.columns)}"
@@ -113,19 +124,19 @@ def look_up(
     return _understood(Lookup(viewer, [Space(*space) for space in spaces or []]), question.takers, answers)
 
 
-def _ask_about(question: _Question, leaf: Leaf) -> None:
+def _ask_about(question: _Question, leaf: Leaf, *, is_counted: bool) -> None:
     match leaf:
         case Named(kind="tag"):
-            _ask_tag(question, leaf)
+            _ask_tag(question, leaf, is_counted=is_counted)
         case Named():
-            _ask_place(question, leaf)
+            _ask_place(question, leaf, is_counted=is_counted)
         case AssignedTo():
-            _ask_people(question, leaf)
-        case Due() if question.only_open:
+            _ask_people(question, leaf, is_counted=is_counted)
+        case Due() if question.only_open and is_counted:
             condition = "i.completed_at IS NULL AND i.deleted_at IS NULL"
             first, end = question.bind(leaf.first or date.min), question.bind(leaf.end or date.max)
             _ask_count(question, leaf, f"{condition} AND i.due_date >= {first} AND i.due_date < {end}")
-        case Priority() if leaf.level < 4:
+        case Priority() if leaf.level < 4 and is_counted:
             level = question.bind(leaf.level)
             state = "" if question.only_open else ", true"
             condition = f"(i.completed_at IS NOT NULL) = ANY (ARRAY[false{state}]) AND i.deleted_at IS NULL"
@@ -137,18 +148,19 @@ def _ask_count(question: _Question, leaf: Leaf, condition: str) -> None:
     question.ask("count", leaf, f"(SELECT count(*) FROM ({items}) counted)")
 
 
-def _ask_tag(question: _Question, leaf: Named) -> None:
+def _ask_tag(question: _Question, leaf: Named, *, is_counted: bool) -> None:
     name = _compared(question, "t.folded", leaf.pattern, fold_tag)
     tags = question.cte(
         f"""SELECT t.id FROM spaces s JOIN tags t ON t.workspace_id = s.id AND t.deleted_at IS NULL AND {name}
         LIMIT {_MOST_NAMES}"""
     )
     question.ask("ids", leaf, f"(SELECT array_agg(CAST(id AS text)) FROM {tags})")
-    carried = f"SELECT FROM {tags} t JOIN item_tags c ON c.tag_id = t.id LIMIT :most"
-    question.ask("count", leaf, f"(SELECT count(*) FROM ({carried}) counted)")
+    if is_counted:
+        carried = f"SELECT FROM {tags} t JOIN item_tags c ON c.tag_id = t.id LIMIT :most"
+        question.ask("count", leaf, f"(SELECT count(*) FROM ({carried}) counted)")
 
 
-def _ask_place(question: _Question, leaf: Named) -> None:
+def _ask_place(question: _Question, leaf: Named, *, is_counted: bool) -> None:
     table = "lists" if leaf.kind == "list" else "sections"
     counted = "p.open_count" if question.only_open else "p.open_count + p.done_count"
     places = question.cte(
@@ -157,12 +169,14 @@ def _ask_place(question: _Question, leaf: Named) -> None:
         LIMIT {_MOST_NAMES}"""
     )
     question.ask("ids", leaf, f"(SELECT array_agg(CAST(id AS text)) FROM {places})")
-    question.ask("count", leaf, f"(SELECT sum(items) FROM {places})")
+    if is_counted:
+        question.ask("count", leaf, f"(SELECT sum(items) FROM {places})")
 
 
-def _ask_people(question: _Question, leaf: AssignedTo) -> None:
+def _ask_people(question: _Question, leaf: AssignedTo, *, is_counted: bool) -> None:
     if leaf.who in ("others", "anybody"):
-        _ask_count(question, leaf, "i.assignee_id IS NOT NULL")
+        if is_counted:
+            _ask_count(question, leaf, "i.assignee_id IS NOT NULL")
         return
     condition = "m.user_id = :viewer"
     if leaf.who is None:
@@ -173,7 +187,8 @@ def _ask_people(question: _Question, leaf: AssignedTo) -> None:
         JOIN users u ON u.id = m.user_id WHERE {condition} LIMIT {_MOST_NAMES}"""
     )
     question.ask("ids", leaf, f"(SELECT array_agg(CAST(id AS text)) FROM {people})")
-    _ask_count(question, leaf, f"i.assignee_id IN (SELECT id FROM {people})")
+    if is_counted:
+        _ask_count(question, leaf, f"i.assignee_id IN (SELECT id FROM {people})")
 
 
 def _compared(question: _Question, column: str, pattern: str, folded: Any) -> str:

@@ -8,6 +8,9 @@ from zoneinfo import ZoneInfo
 from fastier.search.conditions import Values, moment
 from fastier.search.syntax import Created, Done, Due, Filter, Leaf, NoDate, Node, Not, Priority, conjuncts
 
+# What items have by themselves, and nearly all have.
+_LOWEST = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -43,12 +46,25 @@ class Order:
         limits = (self._bound(node, zone, values) for node in conjuncts(wanted.node))
         return " ".join(limit for limit in limits if limit)
 
-    def finds(self, terms: tuple[Leaf, ...], wanted: Filter) -> bool:
-        """Whether these are one term of the sort key itself, which `bounds` makes use of."""
-        kind = {"due": Due, "priority": Priority}.get(self.name)
-        return (
-            kind is not None and len(terms) == 1 and isinstance(terms[0], kind) and terms[0] in conjuncts(wanted.node)
+    def found(self, wanted: Filter) -> list[Leaf]:
+        """The terms of the filter that an index finds in this very order, which `bounds` makes use of."""
+        kinds = {"due": (Due, Priority), "priority": (Priority,)}.get(self.name, ())
+        return [
+            node
+            for node in conjuncts(wanted.node)
+            if isinstance(node, kinds) and not (self.name == "due" and node == Priority(_LOWEST))
+        ]
+
+    def within(self, wanted: Filter) -> str:
+        """The sort, for rows that the filter has been read for: where it says what the key is, ids alone are left.
+
+        The server would not see this through a subquery, and sort all rows before it gave the first.
+        """
+        pins = {"due": NoDate, "priority": Priority}.get(self.name)
+        key = (
+            "" if pins and any(isinstance(node, pins) for node in conjuncts(wanted.node)) else f"i.k {self.direction}, "
         )
+        return f"{key}i.id {self.direction}"
 
     def _bound(self, node: Node, zone: ZoneInfo, values: Values) -> str:
         match self.name, node:
@@ -58,6 +74,9 @@ class Order:
                 return f"AND {self.key} = 'infinity'"
             case "created", Created(first, end):
                 return self._between(moment(first or date.min, zone), moment(end or date.max, zone), values)
+            case "due", Priority(level) if level != _LOWEST:
+                # An index of its own, as few items have one.
+                return f"AND i.priority = {values.bind(level)} AND i.priority < {_LOWEST}"
             case "priority", Priority(level):
                 return f"AND {self.key} = {values.bind(level)}"
         return ""

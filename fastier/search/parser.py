@@ -3,7 +3,20 @@
 from datetime import date
 
 from fastier.search.faults import FilterFault
-from fastier.search.syntax import WILDCARD, And, Done, Everything, Filter, Named, Node, Not, Or, Priority, Says, leaves
+from fastier.search.syntax import (
+    WILDCARD,
+    And,
+    Done,
+    Everything,
+    Filter,
+    Named,
+    Node,
+    Not,
+    Priority,
+    Says,
+    any_of,
+    leaves,
+)
 from fastier.search.terms import Reading, term_of
 from fastier.search.tokens import Operator, Token, Word, tokens
 from fastier.search.words import words_of
@@ -62,7 +75,7 @@ class _Parser:
         parts = [self._all_of()]
         while self._takes("|"):
             parts.append(self._all_of())
-        return parts[0] if len(parts) == 1 else Or(tuple(parts))
+        return any_of(parts)
 
     def _all_of(self) -> Node:
         """Parts with & between them, or nothing: what stands side by side is meant together."""

@@ -49,8 +49,7 @@ def find(connection: Connection, page: Page) -> Found:
     """The items of a filter from a place on, at most `limit` of them."""
     values = Values()
     anchor = anchor_of(page.wanted.node, page.lookup)
-    # What the order's own index finds in its order needs no gathering.
-    is_small = anchor and anchor.count <= MOST_CANDIDATES and not page.order.finds(anchor.terms, page.wanted)
+    is_small = anchor and anchor.count <= MOST_CANDIDATES
     statement = _from_anchor(page, values, anchor) if anchor and is_small else _in_order(page, values)
     rows = connection.execute(text(BOUNDED + statement), values.all).all()
     resume_key, resume_id, total, is_floor = rows[0][:4]
@@ -88,7 +87,7 @@ def _in_order(page: Page, values: Values) -> str:
     read AS MATERIALIZED (
         SELECT s.workspace_id, s.is_done, m.ids, m.keys FROM streams s CROSS JOIN LATERAL (
             SELECT array_agg(m.id) AS ids, array_agg(m.k) AS keys FROM (
-                SELECT i.id, i.k {matches} ORDER BY i.k {direction}, i.id {direction} LIMIT {limit}) m) m),
+                SELECT i.id, i.k {matches} ORDER BY {order.within(page.wanted)} LIMIT {limit}) m) m),
     stops AS MATERIALIZED (
         SELECT r.k, r.id FROM read s CROSS JOIN LATERAL (
             SELECT i.k, i.id FROM ({rows} OFFSET {budget - 1} LIMIT 1) i) r

@@ -34,12 +34,14 @@ class Prepared:
     etag: str
 
 
-def prepare_filter(connection: Connection, viewer: Viewer, workspace_id: UUID | None, source: str | None) -> Prepared:
+def prepare_filter(
+    connection: Connection, viewer: Viewer, workspace_id: UUID | None, source: str | None, sort: str
+) -> Prepared:
     """Understand a filter on one workspace or on all of the viewer's; Invalid points at its fault."""
     zone = ZoneInfo(viewer.timezone)
     today = datetime.now(zone).date()
     wanted = _understand("filter", parse_filter, (source or "").strip() or _NO_FILTER, today)
-    lookup = look_up(connection, viewer, workspace_id, wanted)
+    lookup = look_up(connection, viewer, workspace_id, wanted, uncounted=ORDERS[sort].found(wanted))
     return Prepared(wanted, lookup, zone, _etag(lookup.spaces, today if wanted.is_relative else None))
 
 

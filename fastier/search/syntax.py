@@ -129,6 +129,21 @@ class Filter:
     is_open: bool
 
 
+def any_of(parts: list[Node]) -> Node:
+    """Either of these; days that adjoin become one range, so that `overdue | today` is read like any other one."""
+    ranges = sorted((part for part in parts if isinstance(part, Due)), key=lambda part: part.first or date.min)
+    joined: list[Due] = []
+    for part in ranges:
+        last = joined[-1] if joined else None
+        if last and (last.end is None or (part.first or date.min) <= last.end):
+            end = None if last.end is None or part.end is None else max(last.end, part.end)
+            joined[-1] = Due(last.first, end)
+        else:
+            joined.append(part)
+    whole = [*joined, *(part for part in parts if not isinstance(part, Due))]
+    return whole[0] if len(whole) == 1 else Or(tuple(whole))
+
+
 def leaves(node: Node) -> Iterator[Leaf]:
     """Every leaf beneath a node, in the order in which it is written."""
     match node:
@@ -137,6 +152,18 @@ def leaves(node: Node) -> Iterator[Leaf]:
                 yield from leaves(part)
         case Not(part):
             yield from leaves(part)
+        case _:
+            yield node
+
+
+def affirmed(node: Node) -> Iterator[Leaf]:
+    """The leaves that no `!` stands before: those that an item of the result can be found by."""
+    match node:
+        case And(parts) | Or(parts):
+            for part in parts:
+                yield from affirmed(part)
+        case Not():
+            return
         case _:
             yield node
 

@@ -37,7 +37,7 @@ def search_items(call: Call, workspace_id: UUID, query: SearchQuery) -> Reply:
 
 
 def _page(call: Call, workspace_id: UUID | None, query: FilterQuery) -> Reply:
-    prepared = service.prepare_filter(call.connection, call.viewer, workspace_id, query.filter)
+    prepared = service.prepare_filter(call.connection, call.viewer, workspace_id, query.filter, query.sort)
     etag = call.not_modified(prepared.etag)
     purpose = f"filter:{workspace_id}:{query.sort}:{hashlib.sha256((query.filter or '').encode()).hexdigest()}"
     after = call.after(query, purpose=purpose)

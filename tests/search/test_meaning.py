@@ -209,7 +209,7 @@ def _read(database: Database, garden: Garden, written: str, sort: str, limit: in
     with database.reading() as connection:
         for _ in range(500):
             workspace = None if everywhere else garden.workspace
-            prepared = service.prepare_filter(connection, garden.viewer, workspace, written)
+            prepared = service.prepare_filter(connection, garden.viewer, workspace, written, sort)
             found = service.page_of(connection, prepared, sort, limit + 1, after, 10_000)
             ids += [row["item"]["id"] for row in found.rows[:limit]]
             after = found.rows[limit - 1]["place"] if len(found.rows) > limit else found.resume
