@@ -1,6 +1,6 @@
 # Every target says after ## what it does; `make` alone prints them.
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz lint format lock bench bench-web bundle preflight clean clean-data ready ready-for-preflight ready-for-tests
+.PHONY: help run test fuzz lint format lock bench bench-reads bench-web bundle preflight clean clean-data ready ready-for-preflight ready-for-tests
 SHELL := /bin/sh
 
 PYTHON ?= python3
@@ -40,6 +40,9 @@ lock: $(UV) ## resolve pyproject.toml into the requirements files, with hashes
 
 bench: ready-for-tests ## measure the API, and write bench/results
 	$(BIN)/python -m bench
+
+bench-reads: ready-for-tests ## measure boards, filters, search and sync up to a million items; a quarter of an hour
+	$(BIN)/python -m bench.reads
 
 bench-web: ready-for-tests ## measure memory, overload, a killed worker and a soak; half an hour
 	$(BIN)/python -m bench.web
