@@ -107,10 +107,10 @@ class _Measuring:
         read = {n: self._synced(place) for n, place in places.items() if only in SYNC}
         for n, (cursor, _) in read.items():
             asked[SYNC, n] = [f"GET /api/v1/workspaces/{places[n].workspace}/sync?cursor={quote(cursor)}"]
+        sizes = {key: len(self._body(requests[0].split(" ")[1], places[key[1]])) for key, requests in asked.items()}
         kinds: dict[str, Any] = {}
         for (name, n), figures in self._told(asked, places).items():
-            size = len(self._body(asked[name, n][0].split(" ")[1], places[n]))
-            kinds.setdefault(name, {})[str(n)] = _medians(figures) | {"bytes": size}
+            kinds.setdefault(name, {})[str(n)] = _medians(figures) | {"bytes": sizes[name, n]}
         return {"kinds": kinds, "sync_all_seconds": {str(n): round(seconds, 1) for n, (_, seconds) in read.items()}}
 
     def _told(self, asked: dict[Key, Requests], places: dict[int, Content]) -> dict[Key, list[Figures]]:
