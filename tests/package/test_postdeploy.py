@@ -1,5 +1,6 @@
 """The hook that fails a deployment which does not serve, on real processes behind a real nginx."""
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -34,6 +35,17 @@ def kept(instance: Instance) -> Iterator[Instance]:
     yield instance
     pid.write_text(before)
     instance.name_commit(COMMIT)
+
+
+def test_warming_up_reaches_the_database(instance: Instance) -> None:
+    log = instance.folder / "web.log"
+    before = log.stat().st_size
+    assert instance.run(READY).returncode == 0
+    with log.open() as file:
+        file.seek(before)
+        asked = [line for line in map(json.loads, file) if line.get("route") == "/api/v1/me"]
+    assert len(asked) == 40
+    assert {line["statements"] for line in asked} == {1}
 
 
 @pytest.mark.parametrize("tree", ["hooks", "confighooks"])

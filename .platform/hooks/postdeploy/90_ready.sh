@@ -10,6 +10,7 @@ jobs_seconds=30
 # How long the job runner must have been the same process: one that dies at its start is started again at once.
 steady_seconds=3
 warm_ups=40
+unknown_token=fst_warm-up-warm-up-warm-up-warm-up-warm-up-one
 
 fail() {
     echo "Fastier: $1; the deployment fails" >&2
@@ -30,11 +31,12 @@ wait_until_ready() {
 }
 
 # Workers open their first connections, and load what they load late, before the load balancer sends anybody. Which of
-# them takes a request is chance, hence so many, side by side. A token that nobody has is looked up in the database.
+# them takes a request is chance, hence so many, side by side. A token that nobody has is looked up in the database, if
+# it has the form of one.
 warm_up() {
     local number
     for number in $(seq "$warm_ups"); do
-        ask --output /dev/null --header 'Authorization: Bearer warm-up' "$origin/api/v1/me" >/dev/null &
+        ask --output /dev/null --header "Authorization: Bearer $unknown_token" "$origin/api/v1/me" >/dev/null &
         ((number % 8 != 0)) || wait
     done
     wait
