@@ -1,7 +1,6 @@
 """Writes the OpenAPI 3.1 document from the declared routes and the models that check their bodies."""
 
 import inspect
-import re
 from types import NoneType
 from typing import Any
 
@@ -10,6 +9,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from fastier.web import examples
 from fastier.web.idempotency import LONGEST_KEY
+from fastier.web.links import is_model, is_page, links_of, path_names
 from fastier.web.problems import MEDIA_TYPE
 from fastier.web.routing import Route
 from fastier.web.schemas import Patch, ProblemDocument
@@ -87,7 +87,7 @@ def document(routes: list[Route], *, version: str, public_url: str, prefix: str)
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         operation = _operation(route, schemas)
-        if links := _links(route, routes):
+        if links := links_of(route, routes):
             operation["responses"][str(route.status)]["links"] = links
         paths.setdefault(prefix + route.path, {})[route.method.lower()] = operation
     _add_examples(paths, components)
@@ -122,7 +122,7 @@ def _schemas(routes: list[Route]) -> tuple[dict[Any, dict[str, Any]], dict[str, 
     for route in routes:
         if route.body is not None:
             wanted.append((route.body, "validation"))
-        if _is_model(route.returns):
+        if is_model(route.returns):
             wanted.append((route.returns, "serialization"))
     wanted = list(dict.fromkeys(wanted))
     found, definitions = models_json_schema(wanted, ref_template=_REFERENCE)
@@ -133,10 +133,6 @@ def _schemas(routes: list[Route]) -> tuple[dict[Any, dict[str, Any]], dict[str, 
     for nested in ("DuePatch", "RecurrencePatch"):
         _forget_defaults(components.get(nested, {}))
     return dict(found), components
-
-
-def _is_model(value: Any) -> bool:
-    return inspect.isclass(value) and issubclass(value, BaseModel)
 
 
 def _forget_defaults(schema: dict[str, Any]) -> None:
@@ -175,25 +171,10 @@ def _add_examples(paths: dict[str, dict[str, Any]], components: dict[str, Any]) 
                 )
 
 
-def _links(route: Route, routes: list[Route]) -> dict[str, Any]:
-    """What can be done with a thing just made: the operations whose address begins with its id."""
-    if route.status != 201 or not _is_model(route.returns) or "id" not in route.returns.model_fields:
-        return {}
-    name = f"{route.returns.__name__.lower()}_id"
-    return {
-        other.view.__name__: {
-            "operationId": other.view.__name__,
-            "parameters": {name: "$response.body#/id"},
-        }
-        for other in routes
-        if re.findall(r"{(\w+)}", other.path) == [name]
-    }
-
-
 def _parameters(route: Route) -> list[dict[str, Any]]:
     parameters: list[dict[str, Any]] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
-        for name in re.findall(r"{(\w+)}", route.path)
+        for name in path_names(route)
     ]
     if route.query is not None:
         schema = route.query.model_json_schema()
@@ -230,7 +211,7 @@ def _responses(route: Route, schemas: dict[Any, dict[str, Any]]) -> dict[str, An
         "description": _TITLES[route.status],
         "headers": _headers(headers + _extra(route)),
     }
-    if route.returns is not NoneType and _is_model(route.returns):
+    if route.returns is not NoneType and is_model(route.returns):
         success["content"] = {"application/json": {"schema": schemas[route.returns, "serialization"]}}
     responses = {str(route.status): success}
     if route.method == "GET" and route.conditional:
@@ -246,9 +227,8 @@ def _responses(route: Route, schemas: dict[Any, dict[str, Any]]) -> dict[str, An
 
 
 def _extra(route: Route) -> list[str]:
-    paged = _is_model(route.returns) and route.returns.__name__.startswith("PageOf")
-    found = ["Link"] if paged else []
-    has_revision = _is_model(route.returns) and "revision" in route.returns.model_fields
+    found = ["Link"] if is_page(route) else []
+    has_revision = is_model(route.returns) and "revision" in route.returns.model_fields
     if (route.conditional or has_revision) and route.status != 204:
         found.append("ETag")
     if route.keyed:

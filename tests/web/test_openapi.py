@@ -97,3 +97,14 @@ def test_times_are_rfc_3339_in_utc(alice: Person) -> None:
     made = alice.item()
     for name in ("created_at", "updated_at"):
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z", made[name])
+
+
+def test_every_operation_on_an_id_is_reached_by_a_link_that_gives_all_its_ids(document: Document) -> None:
+    operations = [operation for methods in document.body["paths"].values() for operation in methods.values()]
+    answers = [answer for operation in operations for answer in operation["responses"].values()]
+    links = [link for answer in answers for link in answer.get("links", {}).values()]
+    given = {(link["operationId"], *sorted(link["parameters"])) for link in links}
+    for path, methods in document.body["paths"].items():
+        names = sorted(re.findall(r"{(\w+)}", path))
+        for operation in methods.values():
+            assert not names or (operation["operationId"], *names) in given, operation["operationId"]
