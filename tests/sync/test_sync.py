@@ -118,9 +118,14 @@ def test_two_sides_edit_and_every_client_converges(alice: Person, bob: Person, s
         assert replica.shown() == expected
 
 
-def test_nothing_new_takes_at_most_two_statements(alice: Person, statements: Statistics) -> None:
-    replica = Replica(alice, alice.workspace)
+@pytest.mark.parametrize("items", [100, 20_000])
+def test_nothing_new_takes_at_most_two_statements(
+    alice: Person, fill: Callable[[str, int], None], statements: Statistics, items: int
+) -> None:
+    fill(alice.inbox, items)
+    replica = Replica(alice, alice.workspace, limit=200)
     replica.pull()
+    assert len(replica.shown()["item"]) == items
     before = statements.statements
     answer = alice.get(f"/workspaces/{alice.workspace}/sync?cursor={replica.cursor}")
     assert (answer.json["changes"], answer.json["deleted"], answer.json["has_more"]) == ([], [], False)
