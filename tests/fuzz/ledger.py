@@ -8,7 +8,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # What a thing lies in; a subtask goes wherever its parent goes.
 _PLACES = ("workspace_id", "list_id", "section_id", "item_id")
 # Said before it is known whether the id is anybody's, or in the same way whatever the id is.
-_SAYS_NOTHING = {400, 404, 413, 415, 422, 429}
+SAYS_NOTHING = {400, 404, 413, 415, 422, 429}
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Ledger:
         asked = f"{person}: {method} {path} {ids} gave {status}"
         done = 200 <= status < 400
         if any(self.owner.get(id, person) != person for id in ids):
-            assert status in _SAYS_NOTHING, f"{asked}, though it is another's"
+            assert status in SAYS_NOTHING, f"{asked}, though it is another's"
         gone = [id for id in ids if self.is_gone(id)]
         if gone and not path.endswith("/restore"):
             assert not done, f"{asked}, though it was deleted"
