@@ -23,6 +23,7 @@ from fastier.web import bodies, credentials, idempotency
 from fastier.web.call import AnswerInstead, Call, Reply
 from fastier.web.credentials import Credential
 from fastier.web.etags import NotModified
+from fastier.web.idempotency import KeyedRequest
 from fastier.web.pages import Cursors
 from fastier.web.request_log import RECORD, RequestRecord
 from fastier.web.routing import Route, Routes
@@ -130,14 +131,15 @@ class Binder:
         with self._connection(route, attempt) as connection:
             self._authenticate(route, call, credential, connection)
             arguments = _arguments(route, ids, raw)
+            # A view that opens its own connections is safe to repeat without its key, which must still be one.
+            keyed = idempotency.keyed_request(call.viewer, raw) if route.keyed else None
             if route.mode != "own":
                 call.connection_or_none = connection
-                return self._act(route, call, arguments, raw)
+                return self._act(route, call, arguments, keyed)
         # The connection that authenticated went back to the pool before the view does slow things.
         return route.view(call, **arguments)
 
-    def _act(self, route: Route, call: Call, arguments: dict[str, Any], raw: bytes) -> Reply:
-        keyed = idempotency.keyed_request(call.viewer, raw) if route.keyed else None
+    def _act(self, route: Route, call: Call, arguments: dict[str, Any], keyed: KeyedRequest | None) -> Reply:
         if keyed:
             keyed.begin(call.connection)
         reply = route.view(call, **arguments)

@@ -68,3 +68,9 @@ def test_twenty_at_once_act_once(alice: Person) -> None:
 def test_what_cannot_be_a_key_is_refused(alice: Person, key: str) -> None:
     problem(alice.post(f"/lists/{alice.inbox}/items", {"title": "a"}, headers=_key(key)), 400, "bad_key")
     assert alice.titles() == []
+
+
+def test_what_cannot_be_a_key_is_refused_where_a_key_is_not_needed_either(alice: Person) -> None:
+    complete = f"/attachments/{alice.upload(alice.item()['id'], b'content')['id']}/complete"
+    problem(alice.post(complete, headers=_key("x" * 256)), 400, "bad_key")
+    assert alice.post(complete, headers=_key("k")).status_code == 200
