@@ -23,9 +23,8 @@ class Ledger:
         """Deleted, or in something that is."""
         return id in self.deleted or any(self.is_gone(place) for place in self.places.get(id, ()))
 
-    def of(self, person: str) -> list[str]:
-        """The ids that the person was told, oldest first."""
-        return [id for id, owner in self.owner.items() if owner == person]
+    def _can_be_restored(self, id: str) -> bool:
+        return id in self.deleted and not any(self.is_gone(place) for place in self.places.get(id, ()))
 
     def take(self, person: str, method: str, path: str, ids: list[str], status: int, body: Any) -> None:
         """Assert that the answer is right for this person and these ids of the path, and remember what it tells."""
@@ -33,11 +32,13 @@ class Ledger:
         done = 200 <= status < 400
         if any(self.owner.get(id, person) != person for id in ids):
             assert status in SAYS_NOTHING, f"{asked}, though it is another's"
-        gone = [id for id in ids if self.is_gone(id)]
-        if gone and not path.endswith("/restore"):
-            assert not done, f"{asked}, though it was deleted"
-        if ids and not gone and all(self.owner.get(id) == person for id in ids) and not path.endswith("/restore"):
-            assert status != 404, f"{asked}, though it is there"
+        elif all(id in self.owner for id in ids):
+            if path.endswith("/restore"):
+                assert status != 404 or not self._can_be_restored(ids[0]), f"{asked}, though it can be restored"
+            elif any(self.is_gone(id) for id in ids):
+                assert not done, f"{asked}, though it was deleted"
+            else:
+                assert status != 404, f"{asked}, though it is there"
         if done:
             self._tell(person, asked, str(body))
             self._remember(method, path, ids, body)
