@@ -14,7 +14,7 @@ from schemathesis import Case
 
 from fastier.accounts.service import _start_session
 from fastier.database import Database
-from tests.api import Person
+from tests.api import PREFIX, Person
 from tests.fuzz.checks import CHECKS
 from tests.fuzz.pair import Pair
 
@@ -22,8 +22,10 @@ from tests.fuzz.pair import Pair
 CASES = int(os.environ.get("FUZZ_CASES", "400"))
 STEPS = 40
 # By then everything that a link leads to has been granted to somebody; in what runs with every test, half of it.
-MANY = 5000
+MANY = 10_000
 HALF = 30
+# The only owner cannot go, and nobody else comes: that needs the token of a mail.
+NEVER_GRANTED = {f"DELETE {PREFIX}/workspaces/{{workspace_id}}/members/{{user_id}}"}
 
 
 @pytest.fixture
@@ -86,4 +88,4 @@ def test_whatever_two_people_do_neither_meets_what_is_the_others_or_was_deleted(
     asked = {label for label, _ in machine.counted}
     granted = {label for label, status in machine.counted if status < 400}
     assert len(granted) >= HALF
-    assert cases < MANY or not asked - granted, f"never granted: {asked - granted}"
+    assert cases < MANY or asked - granted <= NEVER_GRANTED, f"never granted: {asked - granted}"
