@@ -1,6 +1,6 @@
 # Every target says after ## what it does; `make` alone prints them.
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz lint format lock bench bench-reads bench-web bundle preflight clean clean-data ready ready-for-preflight ready-for-tests
+.PHONY: help run test fuzz lint format lock bench bench-reads bench-web bundle preflight rehearse rehearse-packages clean clean-data ready ready-for-preflight ready-for-tests
 SHELL := /bin/sh
 
 PYTHON ?= python3
@@ -9,8 +9,11 @@ UV := .local/tools/bin/uv
 COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url --no-annotate -q
 
+# What plays the parts of a region: namespaces, the network, the load balancer, the proxy and a database with TLS.
+REHEARSAL := bubblewrap util-linux iproute2 haproxy nginx-light postgresql curl openssl
+
 help: ## print this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ready ## start everything on http://127.0.0.1:8000 (PORT=9000 for another port); Ctrl-C stops it
 	@exec $(BIN)/python -m ebtools local
@@ -52,6 +55,13 @@ bundle: ready ## write the package that `eb deploy` sends
 
 preflight: bundle ready-for-preflight ## check that package before AWS sees it
 	$(BIN)/python -m ebtools preflight
+
+rehearse: ready-for-tests ## deploy, scale and break the package on this machine, under load; needs root, a quarter of an hour
+	$(BIN)/python -m ebtools rehearse
+
+rehearse-packages: ## install the system's packages that a rehearsal needs (Debian, Ubuntu; needs root)
+	apt-get update -q
+	DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends $(REHEARSAL)
 
 clean: ## delete the environment, caches and built files; data stay
 	rm -rf .venv .local/tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

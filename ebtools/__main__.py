@@ -10,6 +10,7 @@ COMMANDS = {
     "local": "run all of Fastier on this machine",
     "bundle": "write the archive that `eb deploy` sends",
     "preflight": "check the archive before Elastic Beanstalk sees it",
+    "rehearse": "deploy, scale and break the archive on this machine",
 }
 
 _EXAMPLES = """examples:

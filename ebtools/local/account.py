@@ -2,6 +2,7 @@
 
 import os
 import pwd
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,12 @@ class Account:
     def popen_arguments(self) -> dict[str, Any]:
         """What makes `subprocess` start a program as this account, in a folder that it can reach."""
         return {"user": self.uid, "group": self.gid, "extra_groups": [], "cwd": "/"}
+
+    def argv(self, command: Sequence[str]) -> list[str]:
+        """The command as this account, for where what comes before it needs our rights; only on Linux."""
+        identity = [f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups"]
+        # The kernel forgets who ends with us when the account changes.
+        return ["setpriv", *identity, "--pdeathsig=keep", "--", *command]
 
     def own(self, path: Path) -> None:
         os.chown(path, self.uid, self.gid)

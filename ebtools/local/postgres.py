@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -22,11 +22,13 @@ DATABASE = "fastier"
 START_SECONDS = 60
 STOP_SECONDS = 60
 Mode = Literal["smart", "fast", "immediate"]
+# What a command is run through, such as a network of its own; it must exec, so that the process stays our child.
+Prefix = Callable[[Sequence[str]], list[str]]
 _SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 
 
 class Cluster:
-    """A data folder and the server on it, at 127.0.0.1 with a password and without a socket file."""
+    """A data folder and the server on it, at one address with a password and without a socket file."""
 
     def __init__(
         self,
@@ -35,6 +37,8 @@ class Cluster:
         *,
         password: str,
         port: int | None = None,
+        address: str = "127.0.0.1",
+        prefix: Prefix | None = None,
         account: Account | None = None,
         locale: str = "C.UTF-8",
         log: Path | None = None,
@@ -44,8 +48,10 @@ class Cluster:
         self.programs = programs
         self.folder = folder.absolute()
         self.port = port or free_port()
+        self.address = address
         self.child: Child | None = None
         self._password = password
+        self._prefix = prefix
         self._account = account
         self._locale = locale
         self._log = log or self.folder.with_name(f"{self.folder.name}.log")
@@ -63,7 +69,7 @@ class Cluster:
         return int((self.folder / "PG_VERSION").read_text().split(".")[0])
 
     def url(self, database: str = DATABASE) -> str:
-        return f"postgresql+psycopg2://{USER}:{self._password}@127.0.0.1:{self.port}/{database}"
+        return f"postgresql+psycopg2://{USER}:{self._password}@{self.address}:{self.port}/{database}"
 
     def create(self) -> None:
         """Make the data folder and an empty database; whole or not at all, because it is renamed at the end."""
@@ -89,7 +95,9 @@ class Cluster:
             self._command(),
             log=self._log,
             environ=self._environ,
-            account=self._account,
+            folder=Path("/"),
+            # Entering a network needs our rights, so what is run through a prefix drops them behind it.
+            account=None if self._prefix else self._account,
             stop_signal=signal.SIGINT,
         )
         if not _wait(lambda: self._is_ready() or self._has_ended(), START_SECONDS) or self._has_ended():
@@ -110,17 +118,25 @@ class Cluster:
         self.start()
 
     def _command(self) -> list[str]:
-        settings = {"listen_addresses": "127.0.0.1", "port": str(self.port), "unix_socket_directories": ""}
+        settings = {"listen_addresses": self.address, "port": str(self.port), "unix_socket_directories": ""}
         arguments = [f"-c{name}={value}" for name, value in (settings | self._settings).items()]
-        return [self.programs / "postgres", "-D", str(self.folder), *arguments]
+        return self.placed([self.programs / "postgres", "-D", str(self.folder), *arguments])
+
+    def placed(self, command: Sequence[str]) -> list[str]:
+        """The command in the server's network, as its account; without a prefix `Child` sees to the account."""
+        if self._prefix is None:
+            return list(command)
+        return self._prefix(self._account.argv(command) if self._account else command)
 
     def _has_ended(self) -> bool:
         return self.child is not None and self.child.has_ended
 
     def _is_ready(self) -> bool:
-        """PostgreSQL says so in the last line of its pid file, as pg_ctl reads it too."""
+        """PostgreSQL says so in the last line of its pid file, as pg_ctl reads it; "standby" can be read from."""
         lines = self._pid_file()
-        return self.child is not None and lines[:1] == [str(self.child.process.pid)] and lines[-1].strip() == "ready"
+        if self.child is None or lines[:1] != [str(self.child.process.pid)]:
+            return False
+        return lines[-1].strip() in ("ready", "standby")
 
     def _pid_file(self) -> list[str]:
         try:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 # A functional equivalent of what the platform itself puts into /etc/nginx.
 PLATFORM = Path(__file__).with_name("eb-nginx-default")
-_MIME_TYPES = "types { text/html html; application/json json; }\n"
+MIME_TYPES = "types { text/html html; application/json json; }\n"
 
 
 def assemble(own: Path, target: Path, *, port: int, upstream_port: int) -> Path:
@@ -21,7 +21,7 @@ def assemble(own: Path, target: Path, *, port: int, upstream_port: int) -> Path:
         shutil.copytree(own, target, dirs_exist_ok=True)
     for folder in ("html", "log/healthd"):
         (target / folder).mkdir(parents=True, exist_ok=True)
-    (target / "mime.types").write_text(_MIME_TYPES)
+    (target / "mime.types").write_text(MIME_TYPES)
     for path in target.rglob("*.conf"):
         path.write_text(_moved(path.read_text(encoding="utf-8"), target, port, upstream_port))
     return target / "nginx.conf"

@@ -12,9 +12,9 @@ from sqlalchemy.exc import OperationalError
 from ebtools.local import binaries
 from ebtools.local.account import server_account
 from ebtools.local.binaries import Programs
+from ebtools.rehearse.authority import authority
 from fastier.database import Database
 from fastier.settings import Settings, SettingsError
-from tests.database.authorities import authority
 from tests.database.servers import server
 from tests.postgres import server_folder
 

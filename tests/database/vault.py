@@ -12,7 +12,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import boto3
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from tests.s3_endpoint.serving import serving
+from ebtools.s3_endpoint.serving import serving
 
 REGION = "eu-central-1"
 

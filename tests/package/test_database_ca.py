@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.database.authorities import authority
+from ebtools.rehearse.authority import authority
 
 ROOT = Path(__file__).resolve().parents[2]
 HOOK = "prebuild/20_database_ca.sh"

@@ -12,8 +12,8 @@ import pytest
 from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from tests.s3_endpoint.gate import Gate
-from tests.s3_endpoint.serving import serving
+from ebtools.s3_endpoint.gate import Gate
+from ebtools.s3_endpoint.serving import serving
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -11,9 +11,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from ebtools.s3_endpoint.payloads import CHUNKED, PREFIX, checksum, verify
+from ebtools.s3_endpoint.request import S3Error, WireRequest
 from tests.s3_endpoint.fixture import REGION, S3Endpoint
-from tests.s3_endpoint.payloads import CHUNKED, PREFIX, checksum, verify
-from tests.s3_endpoint.request import S3Error, WireRequest
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
+from ebtools.s3_endpoint.serving import serving
 from fastier.storage import LocalStorage, SignedRequest, Storage
-from tests.s3_endpoint.serving import serving
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from ebtools.s3_endpoint.payloads import checksum
 from fastier.storage import ObjectMissing
-from tests.s3_endpoint.payloads import checksum
 from tests.storage.stores import Answer, Store, send, upload
 
 KEY = "attachments/0190-workspace/0191-file"

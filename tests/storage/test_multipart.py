@@ -2,8 +2,8 @@
 
 import pytest
 
+from ebtools.s3_endpoint.payloads import checksum
 from fastier.storage import ObjectMissing, Part
-from tests.s3_endpoint.payloads import checksum
 from tests.storage.stores import Answer, Store, send
 
 KEY = "attachments/0190-workspace/0191-file"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from awscrt import checksums
 
-from tests.s3_endpoint.request import S3Error, WireRequest
+from ebtools.s3_endpoint.request import S3Error, WireRequest
 
 PREFIX = "x-amz-checksum-"
 CHUNKED = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"

@@ -1,4 +1,4 @@
-"""Serves a WSGI application on a free port of the loopback interface, with a thread for every connection."""
+"""Serves a WSGI application from a thread of ours, with a thread for every connection."""
 
 import threading
 from collections.abc import Iterator
@@ -17,13 +17,13 @@ class QuietHandler(WSGIRequestHandler):
 
 
 @contextmanager
-def serving(app: WSGIApplication) -> Iterator[str]:
-    """The address of the application while the block runs."""
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler)
+def serving(app: WSGIApplication, address: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+    """The application's URL while the block runs; port 0 is a free one. Behind it, connections are refused."""
+    server = make_server(address, port, app, threaded=True, request_handler=QuietHandler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://{address}:{server.server_port}"
     finally:
         server.shutdown()
         thread.join(10)

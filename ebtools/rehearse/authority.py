@@ -1,7 +1,7 @@
-"""Certificates for the tests: an authority of their own, and servers that it signs for."""
+"""Certificates for the rehearsal and the tests: an authority of their own, and servers that it signs for."""
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
@@ -15,16 +15,16 @@ class Certified:
     """A certificate and its key, both in PEM."""
 
     certificate: str
-    key: str
+    key: str = field(repr=False)
 
 
 @dataclass(frozen=True)
 class Authority(Certified):
     """Who signs for others."""
 
-    def sign_for(self, address: str) -> Certified:
-        """A server that is known by this IP address and by no other name."""
-        alternative = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
+    def sign_for(self, host: str) -> Certified:
+        """A server that is known by this name or IP address, and by no other."""
+        alternative = x509.SubjectAlternativeName([_alternative(host)])
         key = ec.generate_private_key(ec.SECP256R1())
         signer = serialization.load_pem_private_key(self.key.encode(), None)
         assert isinstance(signer, ec.EllipticCurvePrivateKey)
@@ -54,6 +54,13 @@ def _builder(
         .not_valid_before(now - timedelta(days=30))
         .not_valid_after(now + lifetime)
     )
+
+
+def _alternative(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _name(name: str) -> x509.Name:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
-from tests.s3_endpoint.request import S3Error, WireRequest
+from ebtools.s3_endpoint.request import S3Error, WireRequest
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 TOLERANCE = timedelta(minutes=15)

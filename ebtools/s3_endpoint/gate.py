@@ -11,8 +11,8 @@ from wsgiref.types import WSGIApplication
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 
-from tests.s3_endpoint import payloads, signatures
-from tests.s3_endpoint.request import S3Error, WireRequest
+from ebtools.s3_endpoint import payloads, signatures
+from ebtools.s3_endpoint.request import S3Error, WireRequest
 
 # No test waits longer for an endpoint that hangs on purpose.
 LONGEST_HANG_SECONDS = 30

@@ -1,0 +1,22 @@
+"""Every act there is by its name, and which of them are played when none is named."""
+
+from ebtools.rehearse import client_faults, database_faults, deployments, files_faults, instance_faults, scaling
+from ebtools.rehearse.stage import Script
+
+_OTHERS = (
+    *instance_faults.SCRIPTS,
+    *database_faults.SCRIPTS,
+    *files_faults.SCRIPTS,
+    *client_faults.SCRIPTS,
+    *scaling.SCRIPTS,
+)
+# What every commit is rehearsed with.
+FEW = ("immutable", "immutable fails at hook", "worker killed", "database restarted", "password rotated")
+
+
+def all_acts() -> dict[str, Script]:
+    """Each act by its name."""
+    return {**deployments.scripts(), **{script.name: script for script in _OTHERS}}
+
+
+STANDARD = tuple(all_acts())

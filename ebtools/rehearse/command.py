@@ -1,0 +1,212 @@
+"""`python -m ebtools rehearse`, which deploys, scales and breaks the bundle on this machine and says what users see."""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ebtools.bundle import archive as bundle_archive
+from ebtools.bundle import contents
+from ebtools.bundle.errors import BundleError
+from ebtools.preflight import configurations
+from ebtools.preflight.bundle import Bundle
+from ebtools.preflight.case import Case, Configuration
+from ebtools.rehearse import region, report_document, report_json, venvs
+from ebtools.rehearse.acts import FEW, STANDARD, all_acts
+from ebtools.rehearse.cgroup import Cgroup
+from ebtools.rehearse.pace import Pace
+from ebtools.rehearse.record import Act, Rehearsal
+from ebtools.rehearse.region import Region
+from ebtools.rehearse.report_page import page
+from ebtools.rehearse.report_text import Progress, screen
+from ebtools.rehearse.stage import Stage
+from ebtools.rehearse.versions import FAULTS
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = ROOT / ".local" / "rehearse"
+REPORTS = ROOT / "dist" / "rehearsal"
+
+_EXAMPLES = """examples:
+  python -m ebtools rehearse                            the standard set, some minutes
+  python -m ebtools rehearse rolling "failover"         these acts alone
+  python -m ebtools rehearse --few                      what every commit is rehearsed with
+  python -m ebtools rehearse --list                     every act there is
+  python -m ebtools rehearse --scale 1 immutable        with the platform's own waits
+  python -m ebtools rehearse --archive theirs.zip --path / rolling --env KEY=VALUE
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add this command to those of `python -m ebtools`."""
+    parser = commands.add_parser(
+        "rehearse",
+        help="deploy, scale and break the bundle on this machine",
+        description="Play deployments and faults on real parts under load. 0 all acts passed, 1 one did not.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("acts", nargs="*", metavar="ACT", help="a policy or a fault (default: the standard set)")
+    parser.add_argument("--few", action="store_true", help="the short set that CI plays")
+    parser.add_argument("--list", action="store_true", help="print every act and stop")
+    parser.add_argument("--archive", type=Path, metavar="ZIP", help="another Python bundle (default: this commit's)")
+    parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="an environment property")
+    parser.add_argument("--path", action="append", default=[], metavar="PATH", help="what to ask another bundle for")
+    parser.add_argument(
+        "--plant",
+        action="append",
+        default=[],
+        choices=sorted(FAULTS),
+        help="a fault to deploy, to see it found",
+    )
+    parser.add_argument("--configuration", default=configurations.PLAIN, help="a saved configuration (default: none)")
+    parser.add_argument("--scale", type=float, default=0.1, help="how long a wait of AWS takes here (default 0.1)")
+    parser.add_argument("--rate", type=float, default=100, help="requests a second (default 100)")
+    parser.add_argument("--requests", type=int, default=10_000, help="how many while deploying (default 10,000)")
+    parser.add_argument("--instances", type=int, default=3, help="how many instances (default 3)")
+    parser.add_argument("--report", type=Path, default=REPORTS, metavar="FOLDER", help="where the reports go")
+    parser.add_argument("--document", action="store_true", help="write figures and a picture into docs/rehearsal.md")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """0 when every act passed, 1 when one did not or nothing could be played, 2 for an act unknown."""
+    known = all_acts()
+    if options.list:
+        print("\n".join(f"{name:34} {script.title}" for name, script in known.items()))
+        return 0
+    if unknown := [name for name in options.acts if name not in known]:
+        print(f"There is no act {unknown[0]!r}; see --list", file=sys.stderr)
+        return 2
+    if options.inside:
+        return _inside(options)
+    if faults := region.missing():
+        print("No rehearsal: " + "\n              ".join(faults), file=sys.stderr)
+        return 1
+    with tempfile.TemporaryDirectory(prefix="fastier-rehearsal-", dir="/tmp") as name:
+        folder = Path(name)
+        # PostgreSQL runs as nobody, and must pass.
+        folder.chmod(0o755)
+        try:
+            archive = options.archive or _bundled(folder / "bundle.zip")
+            environment = venvs.prepare(archive, _cache())
+        except (BundleError, venvs.VenvError) as error:
+            print(f"No rehearsal: {error}", file=sys.stderr)
+            return 1
+        (folder / "venvs").symlink_to(environment)
+        (folder / "archive").symlink_to(archive.resolve())
+        try:
+            return region.enter(["rehearse", *sys.argv[2:], "--inside", str(folder)])
+        finally:
+            Cgroup.sweep(folder.name)
+
+
+def _cache() -> Path:
+    CACHE.mkdir(parents=True, exist_ok=True)
+    return CACHE
+
+
+def _bundled(target: Path) -> Path:
+    bundle_archive.write(contents.of_head(ROOT), target)
+    return target
+
+
+def _inside(options: argparse.Namespace) -> int:
+    folder = options.inside
+    archive = (folder / "archive").resolve()
+    case = Case(Bundle.of_archive(archive), _configuration(options.configuration))
+    pace = Pace.of(case, scale=options.scale, instances=options.instances)
+    progress = Progress(sys.stderr)
+    overrides = dict(pair.partition("=")[::2] for pair in options.env)
+    stage = Stage(
+        Region(folder / "region"),
+        case,
+        archive,
+        (folder / "venvs").resolve(),
+        overrides,
+        pace,
+        options.rate,
+        progress.moment,
+        planted=options.plant,
+        paths=options.path,
+    )
+    (folder / "region").mkdir(mode=0o755)
+    names = options.acts or (FEW if options.few else STANDARD)
+    acts = _play(stage, names, progress)
+    found = Rehearsal(_about(options, archive, pace), sorted(stage.not_imitated) + list(NOT_IMITATED), acts)
+    _write(found, options.report)
+    if options.document:
+        report_document.write(found, ROOT / "docs")
+    print(
+        json.dumps(report_json.document(found))
+        if options.json
+        else screen(found, options.report / "index.html", sys.stdout)
+    )
+    return 0 if found.passed else 1
+
+
+def _configuration(name: str) -> Configuration:
+    return configurations.plain() if name == configurations.PLAIN else configurations.named([name], ROOT)[0]
+
+
+def _play(stage: Stage, names: Sequence[str], progress: Progress) -> list[Act]:
+    """The acts that could be played; what stops one stops the rest, and stands in the report."""
+    known, acts = all_acts(), []
+    try:
+        stage.open()
+        for name in names:
+            progress.begin(known[name].title)
+            acts.append(stage.play(known[name]))
+            progress.end(acts[-1])
+    except Exception as error:
+        name = names[len(acts)] if len(acts) < len(names) else "the end"
+        acts.append(Act(name, name, "policy", 0.0, error=f"{type(error).__name__}: {error}"))
+        progress.end(acts[-1])
+    finally:
+        stage.close()
+    return acts
+
+
+NOT_IMITATED = (
+    "pip on each instance: the environment is made once and shared, read-only",
+    "HAProxy answers 503 where an Application Load Balancer answers 502 or 504",
+    "the health agent, log streaming and the CloudWatch agent",
+)
+
+
+def _about(options: argparse.Namespace, archive: Path, pace: Pace) -> dict[str, str]:
+    haproxy = subprocess.run(["haproxy", "-v"], capture_output=True, text=True, timeout=10, check=False).stdout
+    nginx = subprocess.run(["nginx", "-v"], capture_output=True, text=True, timeout=10, check=False).stderr
+    processors = [
+        line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
+    ]
+    return {
+        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        "command": f"python -m ebtools {' '.join(sys.argv[1:]).partition(' --inside')[0]}",
+        "archive": options.archive.name if options.archive else "this commit's",
+        "machine": f"{len(os.sched_getaffinity(0))} cores of {processors[0] if processors else platform.machine()}",
+        "python": platform.python_version(),
+        "gunicorn": version("gunicorn"),
+        "haproxy": haproxy.split()[2] if haproxy else "unknown",
+        "nginx": nginx.strip().rpartition("/")[2],
+        "waits": f"{options.scale:g} of those on AWS",
+        "load": f"{options.rate:g} requests a second",
+        "instances": str(pace.instances),
+    }
+
+
+def _write(found: Rehearsal, folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / "report.json").write_text(json.dumps(report_json.document(found), indent=1) + "\n")
+    (folder / "index.html").write_text(page(found))

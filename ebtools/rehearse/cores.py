@@ -1,0 +1,31 @@
+"""Keeps what asks and what answers on processor cores of their own, where the question is how much can be answered."""
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ebtools.rehearse.stage import Stage
+
+
+@contextlib.contextmanager
+def apart(stage: Stage) -> Iterator[None]:
+    """The load and the load balancer on the first core, instances on the others; with one core, nothing changes."""
+    cores = sorted(os.sched_getaffinity(0))
+    asking = [*stage.load.pids(), *stage.balancer.pids()]
+    answering = [pid for member in stage.fleet.members for pid in member.instance.cgroup.pids()]
+    if len(cores) > 1:
+        _pin(asking, cores[:1])
+        _pin(answering, cores[1:])
+    try:
+        yield
+    finally:
+        _pin([*asking, *answering], cores)
+
+
+def _pin(pids: Iterable[int], cores: list[int]) -> None:
+    for pid in pids:
+        for thread in Path(f"/proc/{pid}/task").glob("[0-9]*"):
+            # It may have ended since it was listed.
+            with contextlib.suppress(OSError):
+                os.sched_setaffinity(int(thread.name), cores)

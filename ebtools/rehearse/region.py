@@ -1,0 +1,167 @@
+"""A world of its own for a rehearsal: namespaces with machines joined by a network, and nothing outside changes."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ebtools.rehearse.cgroup import Cgroup
+
+BRIDGE = "vpc"
+NETWORK = "10.77"
+GATEWAY = f"{NETWORK}.0.1"
+# Set within the region, so that the command knows that it has arrived.
+INSIDE = "FASTIER_REHEARSAL_REGION"
+PATIENCE_SECONDS = 20
+UNSHARE = (
+    "unshare",
+    "--mount",
+    "--net",
+    "--pid",
+    "--fork",
+    "--kill-child",
+    "--mount-proc",
+    "--propagation",
+    "private",
+)
+_PACKAGES = {
+    "unshare": "util-linux",
+    "nsenter": "util-linux",
+    "setpriv": "util-linux",
+    "ip": "iproute2",
+    "bwrap": "bubblewrap",
+    "nginx": "nginx-light",
+    "haproxy": "haproxy",
+    "curl": "curl",
+    "openssl": "openssl",
+}
+
+
+class RegionError(Exception):
+    """A part of the region could not be made; the message says which, with the program's own words."""
+
+
+def missing() -> list[str]:
+    """What this machine lacks for a rehearsal, each with what mends it; empty when all is there."""
+    if sys.platform != "linux":
+        return ["a rehearsal needs Linux, for its namespaces"]
+    lacking = [program for program in _PACKAGES if shutil.which(program, path=_PATH) is None]
+    found = []
+    if lacking:
+        packages = " ".join(sorted({_PACKAGES[program] for program in lacking}))
+        found.append(
+            f"{', '.join(lacking)} not found; install it: make rehearse-packages, or apt-get install {packages}"
+        )
+    if os.geteuid() != 0:
+        return [*found, "a rehearsal needs root, for namespaces and memory limits: sudo -E make rehearse"]
+    return found or [fault for fault in (_namespaces(), Cgroup.fault()) if fault]
+
+
+_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+
+
+def _namespaces() -> str:
+    """Whether namespaces, a bridge and a pair of interfaces can be made; why not, otherwise."""
+    try:
+        run([*UNSHARE, "sh", "-c", "ip link add bridge0 type bridge && ip link add end0 type veth peer name end1"])
+    except RegionError as error:
+        return f"namespaces are refused here, as in a container without --privileged: {error}"
+    return ""
+
+
+def enter(arguments: Sequence[str]) -> int:
+    """Run `python -m ebtools` with these arguments in new namespaces; its exit status."""
+    command = [*UNSHARE, sys.executable, "-m", "ebtools", *arguments]
+    process = subprocess.Popen(command, env=environ())
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            # The terminal has told those within, too; they clean up first.
+            continue
+
+
+def environ() -> dict[str, str]:
+    """What those within are to find in their environment."""
+    return {**os.environ, "PATH": _PATH, INSIDE: "yes"}
+
+
+def is_inside() -> bool:
+    return os.environ.get(INSIDE) == "yes"
+
+
+def run(command: Sequence[str], *, timeout: float = PATIENCE_SECONDS) -> str:
+    """Run a program of the system; its output. Raises RegionError with its last line when it fails."""
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=timeout, env={**os.environ, "PATH": _PATH}, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise RegionError(f"{command[0]}: {error}") from None
+    if done.returncode != 0:
+        told = (done.stderr or done.stdout).strip().splitlines()
+        raise RegionError(f"{' '.join(command)}: {told[-1] if told else f'exit {done.returncode}'}")
+    return done.stdout
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A machine in the network: a namespace with one address."""
+
+    name: str
+    address: str
+
+    def argv(self, command: Sequence[str]) -> list[str]:
+        """The command as it runs in this node's network."""
+        return ["ip", "netns", "exec", self.name, *command]
+
+    def unplug(self) -> None:
+        """Nothing leaves the node any more, and nobody is told: what is sent to it is met with silence."""
+        run(self.argv(["ip", "route", "replace", "blackhole", f"{NETWORK}.0.0/16"]))
+
+    def plug(self) -> None:
+        """Undo `unplug`."""
+        run(self.argv(["ip", "route", "replace", f"{NETWORK}.0.0/16", "dev", "eth0", "src", self.address]))
+
+
+@dataclass(slots=True)
+class Region:
+    """The network of a rehearsal, within the namespaces that `enter` has made; everything it writes is in `folder`."""
+
+    folder: Path
+    nodes: dict[str, Node] = field(default_factory=dict)
+
+    def open(self) -> None:
+        """Make the network that all machines are joined to."""
+        # Names of network namespaces lie in /run, which is the host's until it is covered.
+        run(["mount", "-t", "tmpfs", "tmpfs", "/run"])
+        run(["ip", "link", "set", "lo", "up"])
+        run(["ip", "link", "add", BRIDGE, "type", "bridge"])
+        run(["ip", "address", "add", f"{GATEWAY}/16", "dev", BRIDGE])
+        run(["ip", "link", "set", BRIDGE, "up"])
+
+    def node(self, name: str, number: int) -> Node:
+        """A new machine; numbers from 2 to 65,000 are addresses, each given once."""
+        node = Node(name, f"{NETWORK}.{number // 250}.{number % 250 + 2}")
+        run(["ip", "netns", "add", name])
+        run(["ip", "link", "add", f"v-{name}", "type", "veth", "peer", "name", "eth0", "netns", name])
+        run(["ip", "link", "set", f"v-{name}", "master", BRIDGE, "up"])
+        run(node.argv(["ip", "link", "set", "lo", "up"]))
+        run(node.argv(["ip", "address", "add", f"{node.address}/16", "dev", "eth0"]))
+        run(node.argv(["ip", "link", "set", "eth0", "up"]))
+        self.nodes[name] = node
+        return node
+
+    def gateway(self, number: int) -> str:
+        """A further address of the region's own, such as that of a second load balancer."""
+        address = f"{NETWORK}.0.{number + 1}"
+        run(["ip", "address", "add", f"{address}/16", "dev", BRIDGE])
+        return address
+
+    def remove(self, node: Node) -> None:
+        """Take the machine out of the network; its processes must have ended."""
+        run(["ip", "netns", "delete", node.name])
+        del self.nodes[node.name]
