@@ -55,6 +55,7 @@ def add_parser(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("acts", nargs="*", metavar="ACT", help="a policy or a fault (default: the standard set)")
+    parser.add_argument("--all", action="store_true", help="every act there is")
     parser.add_argument("--few", action="store_true", help="the short set that CI plays")
     parser.add_argument("--list", action="store_true", help="print every act and stop")
     parser.add_argument("--archive", type=Path, metavar="ZIP", help="another Python bundle (default: this commit's)")
@@ -69,7 +70,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--configuration", default=configurations.PLAIN, help="a saved configuration (default: none)")
     parser.add_argument("--scale", type=float, default=0.1, help="how long a wait of AWS takes here (default 0.1)")
-    parser.add_argument("--rate", type=float, default=100, help="requests a second (default 100)")
+    parser.add_argument("--rate", type=float, default=120, help="requests a second (default 120)")
     parser.add_argument("--requests", type=int, default=10_000, help="how many while deploying (default 10,000)")
     parser.add_argument("--instances", type=int, default=3, help="how many instances (default 3)")
     parser.add_argument("--report", type=Path, default=REPORTS, metavar="FOLDER", help="where the reports go")
@@ -106,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
         (folder / "venvs").symlink_to(environment)
         (folder / "archive").symlink_to(archive.resolve())
         try:
-            return region.enter(["rehearse", *sys.argv[2:], "--inside", str(folder)])
+            return region.enter([sys.executable, "-m", "ebtools", "rehearse", *sys.argv[2:], "--inside", str(folder)])
         finally:
             Cgroup.sweep(folder.name)
 
@@ -141,7 +142,7 @@ def _inside(options: argparse.Namespace) -> int:
         paths=options.path,
     )
     (folder / "region").mkdir(mode=0o755)
-    names = options.acts or (FEW if options.few else STANDARD)
+    names = options.acts or (FEW if options.few else tuple(all_acts()) if options.all else STANDARD)
     acts = _play(stage, names, progress)
     found = Rehearsal(_about(options, archive, pace), sorted(stage.not_imitated) + list(NOT_IMITATED), acts)
     _write(found, options.report)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ GATEWAY = f"{NETWORK}.0.1"
 # Set within the region, so that the command knows that it has arrived.
 INSIDE = "FASTIER_REHEARSAL_REGION"
 PATIENCE_SECONDS = 20
+CLEANING_SECONDS = 60
 UNSHARE = (
     "unshare",
     "--mount",
@@ -72,16 +74,28 @@ def _namespaces() -> str:
     return ""
 
 
-def enter(arguments: Sequence[str]) -> int:
-    """Run `python -m ebtools` with these arguments in new namespaces; its exit status."""
-    command = [*UNSHARE, sys.executable, "-m", "ebtools", *arguments]
-    process = subprocess.Popen(command, env=environ())
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            # The terminal has told those within, too; they clean up first.
-            continue
+def enter(command: Sequence[str]) -> int:
+    """Run a command in new namespaces, and tell it when we are asked to stop; its exit status."""
+    # The first process of a namespace must ask after all that are left behind in it, which a shell does as it waits.
+    whole = [*UNSHARE, "sh", "-c", '"$@"; exit $?', "sh", *command]
+    process = subprocess.Popen(whole, env=environ(), start_new_session=True)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        os.killpg(process.pid, signal.SIGINT)
+        return _ended(process)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _ended(process: "subprocess.Popen[bytes]") -> int:
+    """Its exit status once it has cleaned up; it is killed, with all that is within, when that takes too long."""
+    try:
+        return process.wait(CLEANING_SECONDS)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        os.killpg(process.pid, signal.SIGKILL)
+        return process.wait(PATIENCE_SECONDS)
 
 
 def environ() -> dict[str, str]:

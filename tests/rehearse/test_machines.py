@@ -23,10 +23,11 @@ def seen(whole_machine: None) -> Iterator[dict[str, Any]]:
     """What `within` saw, in a region that has ended since."""
     with tempfile.TemporaryDirectory(prefix="fastier-machines-", dir="/tmp") as name:
         Path(name).chmod(0o755)
-        command = [*region.UNSHARE, sys.executable, "-m", "tests.rehearse.within", name]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, env=region.environ())
+        command = [sys.executable, "-m", "tests.rehearse.within", name]
+        entering = f"from ebtools.rehearse import region; region.enter({command})"
+        done = subprocess.run([sys.executable, "-c", entering], cwd=ROOT, capture_output=True, text=True, timeout=300)
         Cgroup.sweep(Path(name).name)
-        assert done.returncode == 0, done.stderr
+        assert done.stdout, done.stderr
         yield json.loads(done.stdout)
 
 
