@@ -180,7 +180,8 @@ def _play(stage: Stage, names: Sequence[str], progress: Progress) -> list[Act]:
 
 NOT_IMITATED = (
     "pip on each instance: the environment is made once and shared, read-only",
-    "HAProxy answers 503 where an Application Load Balancer answers 502 or 504",
+    "checks of a silent target: HAProxy begins the next an interval after the last has timed out",
+    "sh is this machine's own, and not bash",
     "the health agent, log streaming and the CloudWatch agent",
 )
 

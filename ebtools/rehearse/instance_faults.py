@@ -27,7 +27,7 @@ def _kill_worker(stage: Stage) -> None:
 def _costs_what_it_held(stage: Stage, scene: Scene) -> list[Check]:
     allowed = int(scene.facts["held"])
     failed = len(scene.failed)
-    wanted = f"at most the {allowed} that were being worked on"
+    wanted = f"at most {allowed}, which it was working on"
     return [Check("failed requests", wanted, f"{failed:,} failed", failed <= allowed), all_healthy(stage)]
 
 

@@ -23,7 +23,7 @@ a { color: inherit; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
-th { font-weight: 600; color: var(--faint); font-size: .85rem; } td.n, th.n { text-align: right; }
+th { font-weight: 600; color: var(--faint); font-size: .85rem; } td.n, th.n { text-align: right; white-space: nowrap; }
 section { margin-top: 2rem; padding: 1rem; background: var(--panel); border: 1px solid var(--line); border-radius: 10px;
   break-inside: avoid; }
 svg { width: 100%; height: auto; display: block; margin: .5rem 0; }
