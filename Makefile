@@ -21,8 +21,8 @@ run: ready ## start everything on http://127.0.0.1:8000 (PORT=9000 for another p
 test: lint ## check the code and run all tests
 	$(BIN)/python -m pytest
 
-fuzz: ready-for-tests ## send ten thousand made-up requests to every operation; nightly
-	FUZZ_EXAMPLES=250 $(BIN)/python -m pytest tests/fuzz
+fuzz: ready-for-tests ## send ten thousand made-up requests in sequences, as two people, and as many one by one; nightly
+	FUZZ_CASES=10000 FUZZ_EXAMPLES=150 $(BIN)/python -m pytest tests/fuzz
 
 lint: ready-for-tests ## check style, types and the direction of imports
 	$(BIN)/ruff check

@@ -72,7 +72,8 @@ def test_whatever_two_people_do_neither_meets_what_is_the_others_or_was_deleted(
     machine: Any, record_property: Callable[[str, object], None]
 ) -> None:
     bounds = settings(
-        max_examples=-(-CASES // STEPS),
+        # A quarter more, for some sequences are cut short.
+        max_examples=5 * CASES // (4 * STEPS),
         stateful_step_count=STEPS,
         phases=[Phase.generate],
         report_multiple_bugs=False,
