@@ -138,6 +138,7 @@ def _inside(options: argparse.Namespace) -> int:
         pace,
         options.rate,
         progress.moment,
+        requests=options.requests,
         planted=options.plant,
         paths=options.path,
     )

@@ -123,10 +123,12 @@ class Fleet:
                 self._wait(group, names)
 
     def take_out(self, members: Sequence[Member]) -> None:
-        """Deregister them; what they have begun may end within the deregistration delay."""
-        for member in members:
+        """Deregister those that get requests; what they have begun may end within the deregistration delay."""
+        targets = {group: self.balancer.health(group) for group in GROUPS}
+        serving = [member for member in members if member.name in targets[member.group]]
+        for member in serving:
             self.journal.state(member.name, member.version.name, "draining")
-        together(members, lambda member: self.balancer.deregister(member.group, member.name, on_event=self._told))
+        together(serving, lambda member: self.balancer.deregister(member.group, member.name, on_event=self._told))
 
     def _wait(self, group: str, names: list[str]) -> None:
         try:
