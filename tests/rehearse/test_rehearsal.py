@@ -36,14 +36,14 @@ def state_of_the_machine() -> tuple[str, str, list[str], bool]:
 def test_policies_and_faults_are_played_and_nothing_is_left_behind(tmp_path: Path) -> None:
     before = state_of_the_machine()
     status, report, said = rehearse(
-        tmp_path, "rolling", "worker killed", "password rotated", "rolling fails at hook", "--instances", "2"
+        tmp_path, "rolling", "worker killed", "password rotated", "rolling fails at late hook", "--instances", "2"
     )
     assert status == 0, said
     assert [(act["name"], act["error"]) for act in report["acts"]] == [
         ("rolling", ""),
         ("worker killed", ""),
         ("password rotated", ""),
-        ("rolling fails at hook", ""),
+        ("rolling fails at late hook", ""),
     ]
     assert report["acts"][0]["spans"]
     page = (tmp_path / "report" / "index.html").read_text()
