@@ -59,7 +59,7 @@ def test_policies_and_faults_are_played_and_nothing_is_left_behind(tmp_path: Pat
         ("migration", "10_migrate.sh"),
         ("proxy", "the proxy"),
         ("start", "not ready"),
-        ("health", "did not become healthy"),
+        ("health", "/health/live is not answered as it should be"),
     ],
 )
 def test_a_version_with_a_fault_turns_its_act_red(tmp_path: Path, fault: str, line: str) -> None:
