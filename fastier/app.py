@@ -47,6 +47,7 @@ from fastier.tags import models as tag_models
 from fastier.tags.views import routes as tag_routes
 from fastier.throttle import RequestLimiter
 from fastier.trash import purging
+from fastier.trash.views import routes as trash_routes
 from fastier.web import admission, bodies, docs, idempotency, middleware, openapi, problems, sizing
 from fastier.web import models as web_models
 from fastier.web.binding import PREFIX, Binder
@@ -84,6 +85,7 @@ FEATURES = (
     search_routes,
     activity_routes,
     sync_routes,
+    trash_routes,
 )
 
 # Each deletes at most this many rows in one transaction, so that nobody waits behind it.

@@ -59,6 +59,7 @@ TABLE: dict[str, tuple[Any, tuple[int, ...]]] = {
     "DELETE /invitations/{invitation_id}": (None, (401, 404, 403, 403, 204, 204, 403)),
     "POST /invitations/accept": ({"token": "of nobody"}, (401, 404, 404, 404, 404, 404, 403)),
     "GET /workspaces/{workspace_id}/activity": (None, READ),
+    "GET /workspaces/{workspace_id}/trash": (None, READ),
     "GET /workspaces/{workspace_id}/lists": (None, READ),
     "POST /workspaces/{workspace_id}/lists": ({"name": "x"}, CREATE),
     "GET /lists/{list_id}": (None, READ),

@@ -20,6 +20,9 @@ class Comment(Base):
         # Deleted ones too: by this a purged item takes its comments with it.
         Index(None, "item_id"),
         Index("ix_comments_trash", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
+        Index(
+            "ix_comments_deleted", "workspace_id", "deleted_at", "id", postgresql_where=text("deleted_at IS NOT NULL")
+        ),
     )
 
     id: Mapped[Id]

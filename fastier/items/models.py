@@ -70,6 +70,7 @@ class Item(Base):
         # Deleted items too: a new key must not be one that a restored item brings back.
         Index("ix_items_all", "list_id", "position", "id"),
         Index("ix_items_trash", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
+        Index("ix_items_deleted", "workspace_id", "deleted_at", "id", postgresql_where=text("deleted_at IS NOT NULL")),
         # The board: a column's open or completed items, and those of no section.
         Index("ix_items_board", "list_id", "section_id", "position", "id", postgresql_where=_OPEN),
         Index(

@@ -18,6 +18,7 @@ class List(Base):
         Index(None, "workspace_id", "position", "id", postgresql_where=text("deleted_at IS NULL")),
         Index("ix_lists_changes", "workspace_id", "revision"),
         Index("ix_lists_trash", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
+        Index("ix_lists_deleted", "workspace_id", "deleted_at", "id", postgresql_where=text("deleted_at IS NOT NULL")),
     )
 
     id: Mapped[Id]

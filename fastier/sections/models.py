@@ -19,6 +19,9 @@ class Section(Base):
         Index("ix_sections_live", "list_id", "position", "id", postgresql_where=text("deleted_at IS NULL")),
         Index(None, "workspace_id", "revision"),
         Index("ix_sections_trash", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
+        Index(
+            "ix_sections_deleted", "workspace_id", "deleted_at", "id", postgresql_where=text("deleted_at IS NOT NULL")
+        ),
     )
 
     id: Mapped[Id]

@@ -23,6 +23,7 @@ class Tag(Base):
         ),
         Index("ix_tags_changes", "workspace_id", "revision"),
         Index("ix_tags_trash", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
+        Index("ix_tags_deleted", "workspace_id", "deleted_at", "id", postgresql_where=text("deleted_at IS NOT NULL")),
     )
 
     id: Mapped[Id]
