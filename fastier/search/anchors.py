@@ -1,7 +1,6 @@
 """Finds the part of a filter that few items satisfy, from which the others are then tested."""
 
 from dataclasses import dataclass
-from datetime import date
 
 from fastier.search.conditions import Values, keys_of
 from fastier.search.lookup import Lookup
@@ -52,11 +51,10 @@ def _source(term: Leaf, wanted: Filter, lookup: Lookup, values: Values) -> str:
             return (
                 f"SELECT e.item_id AS id FROM search_entries e WHERE {' AND '.join(f'e.keys && {g}' for g in groups)}"
             )
-        case Due(first, end):
-            bounds = values.bind(first or date.min, "date"), values.bind(end or date.max, "date")
+        case Due():
+            first, end = (values.bind(day, "date") for day in term.bounds)
             return (
-                f"SELECT x.id {of_spaces} AND x.completed_at IS NULL"
-                f" AND x.due_date >= {bounds[0]} AND x.due_date < {bounds[1]}"
+                f"SELECT x.id {of_spaces} AND x.completed_at IS NULL AND x.due_date >= {first} AND x.due_date < {end}"
             )
         case Priority(level):
             states = values.bind([False] if wanted.is_open else [False, True], "boolean[]")

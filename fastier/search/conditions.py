@@ -116,8 +116,8 @@ class _Compiler:
                 return _UNTAGGED
             case Priority(level):
                 return f"(i.priority = {self.values.bind(level)})"
-            case Due(first, end):
-                return self._between("i.due_date", first, end, "date")
+            case Due():
+                return self._between("i.due_date", *leaf.bounds, "date")
             case Created(first, end):
                 begins, ends = (day and moment(day, self.zone) for day in (first, end))
                 return self._between("i.created_at", begins, ends, "timestamptz")

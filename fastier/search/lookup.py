@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -134,7 +133,7 @@ def _ask_about(question: _Question, leaf: Leaf, *, is_counted: bool) -> None:
             _ask_people(question, leaf, is_counted=is_counted)
         case Due() if question.only_open and is_counted:
             condition = "i.completed_at IS NULL AND i.deleted_at IS NULL"
-            first, end = question.bind(leaf.first or date.min), question.bind(leaf.end or date.max)
+            first, end = (question.bind(day) for day in leaf.bounds)
             _ask_count(question, leaf, f"{condition} AND i.due_date >= {first} AND i.due_date < {end}")
         case Priority() if leaf.level < 4 and is_counted:
             level = question.bind(leaf.level)

@@ -68,8 +68,8 @@ class Order:
 
     def _bound(self, node: Node, zone: ZoneInfo, values: Values) -> str:
         match self.name, node:
-            case "due", Due(first, end):
-                return self._between(first or date.min, end or date.max, values)
+            case "due", Due():
+                return self._between(*node.bounds, values)
             case "due", NoDate():
                 return f"AND {self.key} = 'infinity'"
             case "created", Created(first, end):

@@ -47,6 +47,11 @@ class Due:
     first: date | None
     end: date | None
 
+    @property
+    def bounds(self) -> tuple[date | str, date | str]:
+        """The range as the database takes it, which knows days before and after all others."""
+        return self.first or "-infinity", self.end or "infinity"
+
 
 @dataclass(frozen=True, slots=True)
 class NoDate:

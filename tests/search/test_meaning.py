@@ -47,8 +47,8 @@ def _words(item: dict[str, Any]) -> set[str]:
 
 def _in_days(first: int | None, end: int | None) -> Callable[[dict[str, Any]], bool]:
     low = TODAY + timedelta(days=first) if first is not None else date.min
-    high = TODAY + timedelta(days=end) if end is not None else date.max
-    return lambda item: item["due_date"] is not None and low <= item["due_date"] < high
+    last = TODAY + timedelta(days=end - 1) if end is not None else date.max
+    return lambda item: item["due_date"] is not None and low <= item["due_date"] <= last
 
 
 def _said(written: str, first: int | None, end: int | None) -> Said:
@@ -152,7 +152,7 @@ def _grow(
     r: random.Random, person: Person, lists: dict[str, str], people: list[str], others: list[str], database: Database
 ) -> dict[str, Any]:
     name = r.choice(LISTS)
-    due = TODAY + timedelta(days=r.randint(-6, 10)) if r.random() < 0.7 else None
+    due = r.choice([None, None, date.min, date.max, *(TODAY + timedelta(days=n) for n in range(-6, 11))])
     said: dict[str, Any] = {
         "title": " ".join(r.sample(WORDS, r.randint(1, 2))),
         "notes": " ".join(r.sample(WORDS, r.randint(0, 2))),
@@ -241,7 +241,7 @@ def test_the_database_finds_what_python_finds(garden: Garden, database: Database
     assert len(found) == len(set(found))
     assert set(found) == expected
     if sort == "due":
-        keys = [(garden.items[id]["due_date"] or date.max, id) for id in found]
+        keys = [(garden.items[id]["due_date"] is None, garden.items[id]["due_date"], id) for id in found]
         assert keys == sorted(keys)
     if sort == "-priority":
         ranks = [(garden.items[id]["priority"], id) for id in found]
