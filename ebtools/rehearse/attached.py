@@ -1,5 +1,6 @@
-"""Somebody who attaches files while the storage is broken; the load itself has none."""
+"""People who attach files while the storage is broken; the load itself has none."""
 
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -7,10 +8,14 @@ from typing import Any
 
 import orjson
 
+from ebtools.rehearse.fleet import together
 from ebtools.rehearse.stage import Stage
 
 CONTENT = b"hello"
 SECONDS = 30.0
+# More than the workers of three instances have permits for, so that files could take them all.
+PEOPLE = 36
+PAUSE_SECONDS = 0.5
 
 
 class Attached:
@@ -18,49 +23,59 @@ class Attached:
 
     def __init__(self, stage: Stage) -> None:
         assert stage.people is not None, "only Fastier has attachments"
-        self.stage = stage
+        self.facts = stage.facts
         self.origin = f"http://{stage.balancer.address}/api/v1"
         self.headers = {"Authorization": f"Bearer {stage.people.token}", "Content-Type": "application/json"}
         self.item = next(iter(stage.people.items))
         self.waiting: list[str] = []
+        self._lock = threading.Lock()
 
-    def upload(self, count: int) -> None:
-        """Send so many files to the storage; none of them is completed yet."""
+    def upload(self) -> None:
+        """Everybody sends a file to the storage; none of them is completed yet."""
+        for _ in range(PEOPLE):
+            self._upload()
+
+    def _upload(self) -> None:
         new = {"file_name": "a.txt", "content_type": "text/plain", "size": len(CONTENT)}
-        for _ in range(count):
-            status, made = self._ask(
-                "POST", f"{self.origin}/items/{self.item}/attachments", orjson.dumps(new), self.headers
-            )
-            assert status == 201, f"an attachment was answered {status}"
-            upload = made["upload"]
-            status, _ = self._ask(upload["method"], upload["url"], CONTENT, upload["headers"])
-            assert status == 200, f"the storage answered {status}"
-            self.waiting.append(made["attachment"]["id"])
+        status, made = self._ask(
+            "POST", f"{self.origin}/items/{self.item}/attachments", orjson.dumps(new), self.headers
+        )
+        assert status == 201, f"an attachment was answered {status}"
+        upload = made["upload"]
+        status, _ = self._ask(upload["method"], upload["url"], CONTENT, upload["headers"])
+        assert status == 200, f"the storage answered {status}"
+        self.waiting.append(made["attachment"]["id"])
 
     def complete_for(self, seconds: float) -> None:
-        """Complete one after another, and count the answers and the longest wait among the facts of the act."""
-        facts, deadline = self.stage.facts, time.monotonic() + seconds
-        facts["worst"] = 0.0
-        while time.monotonic() < deadline and self.waiting:
+        """Everybody tries again and again; the answers and the longest wait are counted among the facts of the act."""
+        self.facts["worst"] = 0.0
+        deadline = time.monotonic() + seconds
+        together(list(self.waiting), lambda id: self._complete_until(id, deadline))
+
+    def _complete_until(self, id: str, deadline: float) -> None:
+        while time.monotonic() < deadline:
             began = time.monotonic()
-            status = self._complete()
-            facts["worst"] = max(facts["worst"], time.monotonic() - began)
-            facts[f"status {status}"] = facts.get(f"status {status}", 0) + 1
-            time.sleep(0.2)
+            status = self._complete(id)
+            with self._lock:
+                self.facts["worst"] = max(self.facts["worst"], time.monotonic() - began)
+                self.facts[f"status {status}"] = self.facts.get(f"status {status}", 0) + 1
+            if status == 200:
+                return
+            time.sleep(PAUSE_SECONDS)
 
     def can_be_completed(self, seconds: float) -> bool:
-        """Whether what was not completed can be within so many seconds."""
+        """Whether everything that was not completed can be within so many seconds."""
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and self.waiting:
-            if self._complete() == 200:
-                return True
-            time.sleep(0.2)
-        return False
+        while self.waiting and time.monotonic() < deadline:
+            if self._complete(self.waiting[0]) != 200:
+                time.sleep(PAUSE_SECONDS)
+        return not self.waiting
 
-    def _complete(self) -> int:
-        status, _ = self._ask("POST", f"{self.origin}/attachments/{self.waiting[0]}/complete", b"", self.headers)
+    def _complete(self, id: str) -> int:
+        status, _ = self._ask("POST", f"{self.origin}/attachments/{id}/complete", b"", self.headers)
         if status == 200:
-            self.waiting.pop(0)
+            with self._lock:
+                self.waiting.remove(id)
         return status
 
     @staticmethod

@@ -1,6 +1,7 @@
 """`python -m ebtools rehearse`, which deploys, scales and breaks the bundle on this machine and says what users see."""
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -8,7 +9,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -28,8 +30,8 @@ from ebtools.rehearse.record import Act, Rehearsal
 from ebtools.rehearse.region import Region
 from ebtools.rehearse.report_page import page
 from ebtools.rehearse.report_text import Progress, screen
-from ebtools.rehearse.stage import Stage
-from ebtools.rehearse.versions import FAULTS
+from ebtools.rehearse.stage import Script, Stage
+from ebtools.rehearse.versions import BUILD, FAULTS
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".local" / "rehearse"
@@ -59,8 +61,12 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--few", action="store_true", help="the short set that CI plays")
     parser.add_argument("--list", action="store_true", help="print every act and stop")
     parser.add_argument("--archive", type=Path, metavar="ZIP", help="another Python bundle (default: this commit's)")
-    parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="an environment property")
-    parser.add_argument("--path", action="append", default=[], metavar="PATH", help="what to ask another bundle for")
+    parser.add_argument(
+        "--env", action="append", default=[], type=_pair, metavar="NAME=VALUE", help="an environment property"
+    )
+    parser.add_argument(
+        "--path", action="append", default=[], metavar="PATH", help="what to ask another bundle for (default: /)"
+    )
     parser.add_argument(
         "--plant",
         action="append",
@@ -69,8 +75,10 @@ def add_parser(commands: Any) -> None:
         help="a fault to deploy, to see it found",
     )
     parser.add_argument("--configuration", default=configurations.PLAIN, help="a saved configuration (default: none)")
-    parser.add_argument("--scale", type=float, default=0.1, help="how long a wait of AWS takes here (default 0.1)")
-    parser.add_argument("--rate", type=float, default=120, help="requests a second (default 120)")
+    parser.add_argument(
+        "--scale", type=_above_zero, default=0.1, help="how long a wait of AWS takes here (default 0.1)"
+    )
+    parser.add_argument("--rate", type=_above_zero, default=120, help="requests a second (default 120)")
     parser.add_argument("--requests", type=int, default=10_000, help="how many while deploying (default 10,000)")
     parser.add_argument("--instances", type=int, default=3, help="how many instances (default 3)")
     parser.add_argument("--report", type=Path, default=REPORTS, metavar="FOLDER", help="where the reports go")
@@ -80,8 +88,22 @@ def add_parser(commands: Any) -> None:
     parser.set_defaults(run=run)
 
 
+def _pair(text: str) -> tuple[str, str]:
+    name, is_there, value = text.partition("=")
+    if not name or not is_there:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value
+
+
+def _above_zero(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) < float("inf"):
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+
+
 def run(options: argparse.Namespace) -> int:
-    """0 when every act passed, 1 when one did not or nothing could be played, 2 for an act unknown."""
+    """0 when every act passed, 1 when one did not or nothing could be played, 2 for what cannot be asked for."""
     known = all_acts()
     if options.list:
         print("\n".join(f"{name:34} {script.title}" for name, script in known.items()))
@@ -89,8 +111,16 @@ def run(options: argparse.Namespace) -> int:
     if unknown := [name for name in options.acts if name not in known]:
         print(f"There is no act {unknown[0]!r}; see --list", file=sys.stderr)
         return 2
+    if options.archive and not zipfile.is_zipfile(options.archive):
+        print(f"{options.archive} is no zip archive that can be read", file=sys.stderr)
+        return 2
+    paths = _paths(options)
+    names = _wanted(options, known, is_foreign=bool(paths))
+    if own := [name for name in names if paths and known[name].is_own]:
+        print(f"{own[0]!r} can be played with Fastier's own interface alone, and not with paths", file=sys.stderr)
+        return 2
     if options.inside:
-        return _inside(options)
+        return _inside(options, names, paths)
     if faults := region.missing():
         print("No rehearsal: " + "\n              ".join(faults), file=sys.stderr)
         return 1
@@ -112,6 +142,22 @@ def run(options: argparse.Namespace) -> int:
             Cgroup.sweep(folder.name)
 
 
+def _paths(options: argparse.Namespace) -> list[str]:
+    """What is asked for where the interface is not Fastier's; empty where it is."""
+    if options.path or options.archive is None:
+        return list(options.path)
+    with zipfile.ZipFile(options.archive) as opened:
+        return [] if BUILD in opened.namelist() else ["/"]
+
+
+def _wanted(options: argparse.Namespace, known: Mapping[str, Script], *, is_foreign: bool) -> list[str]:
+    """The acts that were named, or those of the set that was."""
+    if options.acts:
+        return list(options.acts)
+    names = FEW if options.few else tuple(known) if options.all else STANDARD
+    return [name for name in names if not (is_foreign and known[name].is_own)]
+
+
 def _cache() -> Path:
     CACHE.mkdir(parents=True, exist_ok=True)
     return CACHE
@@ -122,28 +168,26 @@ def _bundled(target: Path) -> Path:
     return target
 
 
-def _inside(options: argparse.Namespace) -> int:
+def _inside(options: argparse.Namespace, names: Sequence[str], paths: list[str]) -> int:
     folder = options.inside
     archive = (folder / "archive").resolve()
     case = Case(Bundle.of_archive(archive), _configuration(options.configuration))
     pace = Pace.of(case, scale=options.scale, instances=options.instances)
     progress = Progress(sys.stderr)
-    overrides = dict(pair.partition("=")[::2] for pair in options.env)
     stage = Stage(
         Region(folder / "region"),
         case,
         archive,
         (folder / "venvs").resolve(),
-        overrides,
+        dict(options.env),
         pace,
         options.rate,
         progress.moment,
         requests=options.requests,
         planted=options.plant,
-        paths=options.path,
+        paths=paths,
     )
     (folder / "region").mkdir(mode=0o755)
-    names = options.acts or (FEW if options.few else tuple(all_acts()) if options.all else STANDARD)
     acts = _play(stage, names, progress)
     found = Rehearsal(_about(options, archive, pace), sorted(stage.not_imitated) + list(NOT_IMITATED), acts)
     _write(found, options.report)
@@ -182,7 +226,6 @@ def _play(stage: Stage, names: Sequence[str], progress: Progress) -> list[Act]:
 NOT_IMITATED = (
     "pip on each instance: the environment is made once and shared, read-only",
     "checks of a silent target: HAProxy begins the next an interval after the last has timed out",
-    "sh is this machine's own, and not bash",
     "the health agent, log streaming and the CloudWatch agent",
 )
 

@@ -77,8 +77,8 @@ def _rotate(stage: Stage) -> None:
 
 
 SCRIPTS = (
-    fault("database restarted", "The database crashes and starts again", _restart, _outage_survived),
-    fault("failover", "The database fails over to its standby", _fail_over, _outage_survived),
-    fault("database silent", "The database is cut off, and nobody is told", _silence, _outage_survived),
-    fault("password rotated", "The database's password is changed", _rotate, nothing_failed),
+    fault("database restarted", "The database crashes and starts again", _restart, _outage_survived, is_own=True),
+    fault("failover", "The database fails over to its standby", _fail_over, _outage_survived, is_own=True),
+    fault("database silent", "The database is cut off, and nobody is told", _silence, _outage_survived, is_own=True),
+    fault("password rotated", "The database's password is changed", _rotate, nothing_failed, is_own=True),
 )

@@ -7,7 +7,7 @@ from ebtools.rehearse.fleet import DeploymentStopped
 from ebtools.rehearse.policies import POLICIES, ROLL_BACK, Deployment
 from ebtools.rehearse.record import Check
 from ebtools.rehearse.stage import Scene, Script, Stage
-from ebtools.rehearse.versions import FAULTS, STOPPING, Version
+from ebtools.rehearse.versions import FAULTS, OWN_FAULTS, STOPPING, Version
 
 # Instances that start take processor time from those that serve, as all of them share this machine's.
 MOST_REFUSED = 0.01
@@ -69,7 +69,7 @@ def _gap(stage: Stage, scene: Scene) -> list[Check]:
     late = sorted(one.due for one in scene.failed)
     gap = late[-1] - late[0] if late else 0.0
     found = f"{len(late):,} of {len(scene.exchanges):,} failed within {gap:.1f} s"
-    return [Check("the gap", "measured", found, bool(late)), _arrived(stage, stage.version, scene)]
+    return [Check("the gap", "measured", found, bool(scene.exchanges)), _arrived(stage, stage.version, scene)]
 
 
 def _arrived(stage: Stage, version: Version, scene: Scene) -> Check:
@@ -97,7 +97,8 @@ def _failure(name: str, fault: str) -> Script:
             _mend(name, stage)
 
     title = f"{TITLES[name].partition(':')[0]}, and the new version fails: {fault}"
-    return Script(f"{name} fails at {fault}", title, "policy", run, partial(_undone, name))
+    is_own = fault in OWN_FAULTS
+    return Script(f"{name} fails at {fault}", title, "policy", run, partial(_undone, name), is_own=is_own)
 
 
 def _mend(name: str, stage: Stage) -> None:

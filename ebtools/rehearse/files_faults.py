@@ -27,7 +27,7 @@ def _cut_files(stage: Stage) -> None:
 
 def _break_files(break_it: Callable[[Stage], None], stage: Stage) -> None:
     attached = Attached(stage)
-    attached.upload(40)
+    attached.upload()
     break_it(stage)
     stage.journal.moment("fault", "S3 is broken")
     attached.complete_for(OUTAGE_SECONDS * stage.pace.scale + 4)
@@ -42,9 +42,11 @@ def _files_alone(stage: Stage, scene: Scene) -> list[Check]:
     orderly = bool(answers) and set(answers) <= {"status 200", "status 503"}
     told = ", ".join(f"{count} × {name.removeprefix('status ')}" for name, count in sorted(answers.items()))
     mended = bool(scene.facts.get("mended"))
+    refused = sum(1 for one in scene.exchanges if one.outcome == "refused")
     late = quantile([one.took for one in scene.exchanges], 0.99) or 0.0
     return [
         *nothing_failed(stage, scene),
+        Check("refused requests", "0", f"{refused:,} refused", refused == 0),
         Check("everything else", "as fast as ever: p99 within 1 s", f"p99 {late * 1000:.0f} ms", late < 1),
         Check("attachments meanwhile", "200 or 503", f"{told}, at most {scene.facts['worst']:.1f} s", orderly),
         Check("attachments afterwards", "work again", "work" if mended else "do not work", mended),
@@ -52,7 +54,9 @@ def _files_alone(stage: Stage, scene: Scene) -> list[Check]:
 
 
 SCRIPTS = (
-    fault("files slow", "S3 is slow", partial(_break_files, _slow_files), _files_alone),
-    fault("files refuse", "S3 refuses connections", partial(_break_files, _refuse_files), _files_alone),
-    fault("files gone", "S3 is cut off, and nobody is told", partial(_break_files, _cut_files), _files_alone),
+    fault("files slow", "S3 is slow", partial(_break_files, _slow_files), _files_alone, is_own=True),
+    fault("files refuse", "S3 refuses connections", partial(_break_files, _refuse_files), _files_alone, is_own=True),
+    fault(
+        "files gone", "S3 is cut off, and nobody is told", partial(_break_files, _cut_files), _files_alone, is_own=True
+    ),
 )

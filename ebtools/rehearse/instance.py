@@ -146,6 +146,7 @@ class Instance:
         if not Path(sys.base_prefix).is_relative_to("/usr"):
             mounts += ["--ro-bind", sys.base_prefix, sys.base_prefix]
         mounts += ["--ro-bind", str(self.hosts), "/etc/hosts", "--ro-bind", str(self.venvs), "/var/app/venv"]
+        mounts += _sh_as_on_amazon_linux()
         return [*mounts, "--dev", "/dev", "--proc", "/proc", "--ro-bind", str(self.root / "meminfo"), "/proc/meminfo"]
 
     def argv(self, command: Sequence[str], *, folder: str = "/", user: str = "root") -> list[str]:
@@ -216,6 +217,12 @@ class Instance:
         """The end of a file in /var/log."""
         path = self.root / "var/log" / name
         return path.read_text(errors="replace").splitlines()[-lines:] if path.exists() else []
+
+
+def _sh_as_on_amazon_linux() -> list[str]:
+    """There sh is bash; elsewhere it may be a shell that refuses what bash takes, or takes what bash refuses."""
+    sh, bash = os.path.realpath("/bin/sh"), os.path.realpath("/bin/bash")
+    return [] if sh == bash else ["--ro-bind", bash, sh]
 
 
 def _meminfo(limit: int) -> str:

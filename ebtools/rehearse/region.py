@@ -30,6 +30,7 @@ UNSHARE = (
     "private",
 )
 _PACKAGES = {
+    "bash": "bash",
     "unshare": "util-linux",
     "nsenter": "util-linux",
     "setpriv": "util-linux",

@@ -127,4 +127,8 @@ def _told(found: Replay) -> str:
     )
 
 
-SCRIPTS = (Script("scaling", "When instances would be added, and what waits until then", "scaling", _measure, _judged),)
+SCRIPTS = (
+    Script(
+        "scaling", "When instances would be added, and what waits until then", "scaling", _measure, _judged, is_own=True
+    ),
+)

@@ -41,7 +41,8 @@ MAX_CONNECTIONS = 138
 class Script:
     """One act to play: `run` does it on the stage, and `checks` judge what was seen.
 
-    A long act goes on until the stage's number of requests has been sent.
+    A long act goes on until the stage's number of requests has been sent. One that is Fastier's own needs its API, its
+    tables or its files, which a bundle of somebody else's has not.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Script:
     checks: Callable[["Stage", "Scene"], list[Check]]
     is_long: bool = False
     deadline: float = 10.0
+    is_own: bool = False
 
 
 def fault(
@@ -59,9 +61,11 @@ def fault(
     run: Callable[["Stage"], None],
     checks: Callable[["Stage", "Scene"], list[Check]],
     deadline: float = 10.0,
+    *,
+    is_own: bool = False,
 ) -> Script:
     """The script of something that breaks."""
-    return Script(name, title, "fault", run, checks, deadline=deadline)
+    return Script(name, title, "fault", run, checks, deadline=deadline, is_own=is_own)
 
 
 @dataclass(slots=True)

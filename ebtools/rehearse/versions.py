@@ -165,3 +165,5 @@ FAULTS: dict[str, Change] = {
 }
 # With these a deployment stops; the other succeeds, and users pay for it.
 STOPPING = ("hook", "migration", "proxy", "start", "health")
+# These are planted in what only Fastier has.
+OWN_FAULTS = ("migration", "start", "health", "blocking")

@@ -22,6 +22,7 @@ LIVE = "/health/live"
 READY = "/health/ready"
 TRANSFERS = "/storage/"
 SIGN_INS = "/api/v1/auth/"
+FILES, NEW_FILES = "/api/v1/attachments/", "/attachments"
 
 
 class Lane:
@@ -73,13 +74,16 @@ class Admission:
         self.patience = patience
         self.requests = Lane(sizing.permits, sizing.waiting)
         self.sign_ins = Lane(sizing.sign_ins, sizing.sign_ins_waiting)
+        self.files = Lane(sizing.files, sizing.files_waiting)
         # A file may take minutes to go through; as many again may wait for their turn.
         self.transfers = Lane(sizing.transfers, sizing.transfers) if sizing.transfers else None
 
-    def lane(self, path: str) -> Lane:
+    def lane(self, method: str, path: str) -> Lane:
         """What is slow by nature has a lane of its own, so that it holds up nothing else."""
         if path.startswith(SIGN_INS):
             return self.sign_ins
+        if path.startswith(FILES) or (method == "POST" and path.endswith(NEW_FILES)):
+            return self.files
         return self.transfers if self.transfers and path.startswith(TRANSFERS) else self.requests
 
 
@@ -97,7 +101,7 @@ class Gate:
         if environ["REQUEST_METHOD"] in ("GET", "HEAD") and (status := self._probe(path)):
             record.route = path
             return _healthy(status, record, start_response)
-        lane = self.admission.lane(path)
+        lane = self.admission.lane(environ["REQUEST_METHOD"], path)
         if not self._enter(lane, record):
             return answer(_refusal(), record, start_response)
         try:

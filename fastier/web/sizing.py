@@ -22,6 +22,10 @@ TRANSFERS = 4
 # the permits of everything else alone.
 SIGN_INS = 2
 SIGN_INS_WAITING = 16
+# Calls that may ask S3, at once and waiting. One that hangs takes seconds and must leave the permits of everything else
+# alone. They hold no database connection meanwhile, and share those of the others.
+FILES = 2
+FILES_WAITING = 8
 # Threads that never wait: one answers the probe while the other writes a refusal.
 SPARE = 2
 
@@ -59,16 +63,18 @@ class Sizing:
     worker_memory: int = FEWEST_WORKER_BYTES
     sign_ins: int = SIGN_INS
     sign_ins_waiting: int = SIGN_INS_WAITING
+    files: int = FILES
+    files_waiting: int = FILES_WAITING
     spare: int = SPARE
 
     @property
     def threads(self) -> int:
-        lanes = self.permits + self.waiting + 2 * self.transfers + self.sign_ins + self.sign_ins_waiting
-        return lanes + self.spare
+        sign_ins, files = self.sign_ins + self.sign_ins_waiting, self.files + self.files_waiting
+        return self.permits + self.waiting + 2 * self.transfers + sign_ins + files + self.spare
 
     @property
     def pool(self) -> int:
-        """The database pool's size: whoever is let in finds a connection."""
+        """The database pool's size: whoever is let in and asks nothing but the database finds a connection."""
         return self.permits + self.sign_ins
 
     @property

@@ -35,7 +35,7 @@ packages:
 commands:
   01_first: {command: "echo commands $(pwd) >> /var/log/hooks"}
 container_commands:
-  02_second: {command: "echo container $(pwd) >> /var/log/hooks"}
+  02_second: {command: "[[ $PWD == /var/* ]] && echo container $PWD >> /var/log/hooks"}
   01_leader: {command: "echo leader $(pwd) >> /var/log/hooks", leader_only: true}
   03_ignored: {command: "exit 3", ignoreErrors: true}
 """

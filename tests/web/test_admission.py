@@ -137,6 +137,29 @@ def test_a_streamed_response_holds_its_permit_until_it_is_closed() -> None:
     second.close()
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "is_apart"),
+    [
+        ("POST", "/api/v1/attachments/7/complete", True),
+        ("GET", "/api/v1/attachments/7", True),
+        ("POST", "/api/v1/items/7/attachments", True),
+        ("POST", "/api/v1/auth/login", True),
+        ("GET", "/api/v1/items/7/attachments", False),
+        ("PATCH", "/api/v1/items/7", False),
+    ],
+)
+def test_calls_that_are_slow_by_nature_hold_up_nothing_else(method: str, path: str, is_apart: bool) -> None:
+    app = client(hello, admission())
+    # A response that is not closed is one under way.
+    slow = [app.open(path, method=method) for _ in range(2 if is_apart else 1)]
+    assert all(response.status_code == 200 for response in slow)
+    assert is_refusal(app.open(path, method=method))
+    other = app.get("/api/v1/me")
+    assert is_refusal(other) != is_apart
+    for response in (*slow, other):
+        response.close()
+
+
 @pytest.mark.parametrize("when", ["before", "during", "closing"])
 def test_an_application_that_raises_gives_its_permit_back(when: str) -> None:
     class Body:
