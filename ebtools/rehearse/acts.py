@@ -2,6 +2,7 @@
 
 from ebtools.rehearse import client_faults, database_faults, deployments, files_faults, instance_faults, scaling
 from ebtools.rehearse.stage import Script
+from ebtools.rehearse.versions import STOPPING
 
 _OTHERS = (
     *instance_faults.SCRIPTS,
@@ -19,6 +20,16 @@ def all_acts() -> dict[str, Script]:
     return {**deployments.scripts(), **{script.name: script for script in _OTHERS}}
 
 
-# Three that take a minute and more each, and show what others show too.
-LONG = ("all at once fails at late hook", "additional batch fails at late hook", "immutable fails at start")
+# What shows in detail what others show too: those that wait for a start that never comes take a minute and more each.
+LONG = (
+    "all at once fails at late hook",
+    "additional batch fails at late hook",
+    "immutable fails at start",
+    *(
+        f"{policy} fails at {fault}"
+        for policy in ("traffic splitting", "blue green")
+        for fault in STOPPING
+        if fault != "hook"
+    ),
+)
 STANDARD = tuple(name for name in all_acts() if name not in LONG)

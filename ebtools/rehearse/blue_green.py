@@ -10,7 +10,7 @@ from ebtools.rehearse.versions import Version
 def blue_green(stage: Stage, version: Version) -> None:
     """Make the green environment, look at it, swap the names, and end the blue one when nobody asks it any more."""
     blue, blue_balancer = stage.fleet, stage.balancer
-    green_balancer = stage.new_balancer(f"balancer-{version.name}", stage.region.gateway(stage.next_address()))
+    green_balancer = stage.new_balancer(f"balancer-{version.name}", stage.region.gateway())
     green = stage.new_fleet(f"{version.name}-i", green_balancer)
     try:
         green.start(version, stage.pace.instances)

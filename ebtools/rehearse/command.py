@@ -37,6 +37,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".local" / "rehearse"
 REPORTS = ROOT / "dist" / "rehearsal"
 
+OWN = " (Fastier's own)"
 _EXAMPLES = """examples:
   python -m ebtools rehearse                            the standard set, some minutes
   python -m ebtools rehearse rolling "failover"         these acts alone
@@ -106,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
     """0 when every act passed, 1 when one did not or nothing could be played, 2 for what cannot be asked for."""
     known = all_acts()
     if options.list:
-        print("\n".join(f"{name:34} {script.title}" for name, script in known.items()))
+        print("\n".join(f"{name:34} {script.title}{OWN if script.is_own else ''}" for name, script in known.items()))
         return 0
     if unknown := [name for name in options.acts if name not in known]:
         print(f"There is no act {unknown[0]!r}; see --list", file=sys.stderr)

@@ -102,7 +102,7 @@ class Engine:
         done = self.instance.run(command, folder=folder, environ=environ, timeout=self.seconds)
         self._note(f"{' '.join(command)}: exit {done.code}\n{done.output.rstrip()}".rstrip())
         if done.code != 0:
-            raise DeploymentFailed(f"{command[-1]}: {done.last_line}")
+            raise DeploymentFailed(f"{command[-1]}: {done.last_lines}")
         return done
 
     def _hooks(self, place: str, folder: str, environ: Mapping[str, str]) -> None:

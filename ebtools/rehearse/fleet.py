@@ -19,7 +19,7 @@ from ebtools.rehearse.versions import Version
 T = TypeVar("T")
 R = TypeVar("R")
 GROUPS = ("main", "canary")
-Launch = Callable[[str, int], Instance]
+Launch = Callable[[str], Instance]
 Deploy = Callable[[Instance, Version, bool], None]
 
 
@@ -71,7 +71,7 @@ class Fleet:
         with self._lock:
             number = next(self.numbers)
         name = f"{self.name}{number}"
-        member = Member(self.launch_machine(name, number), version, group)
+        member = Member(self.launch_machine(name), version, group)
         self.journal.state(name, version.name, "starting")
         self.journal.moment("instance", f"{name} is launched")
         try:

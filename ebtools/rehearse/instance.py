@@ -59,6 +59,12 @@ class Done:
         lines = [line for line in self.output.splitlines() if line.strip()]
         return lines[-1].strip() if lines else f"exit {self.code}"
 
+    @property
+    def last_lines(self) -> str:
+        """Its last three, as the reason of a failure often stands before what it led to."""
+        lines = [line.strip() for line in self.output.splitlines() if line.strip()]
+        return " / ".join(lines[-3:])[-400:] or f"exit {self.code}"
+
 
 @dataclass(slots=True)
 class Instance:

@@ -118,7 +118,8 @@ class Ledger:
             return _Audit(self, _rows(database_url, self.workspace)).result()
         except psycopg2.Error as error:
             # Its text may hold the address of the database, but never the password.
-            raise LedgerError(f"The items could not be read: {type(error).__name__}") from error
+            told = " ".join(str(error).split())
+            raise LedgerError(f"The items could not be read: {type(error).__name__}: {told}") from error
 
 
 class _Audit:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from ebtools.rehearse.cgroup import Cgroup
@@ -148,6 +149,7 @@ class Region:
 
     folder: Path
     nodes: dict[str, Node] = field(default_factory=dict)
+    numbers: "count[int]" = field(default_factory=count)
 
     def open(self) -> None:
         """Make the network that all machines are joined to."""
@@ -158,9 +160,9 @@ class Region:
         run(["ip", "address", "add", f"{GATEWAY}/16", "dev", BRIDGE])
         run(["ip", "link", "set", BRIDGE, "up"])
 
-    def node(self, name: str, number: int) -> Node:
-        """A new machine; numbers from 2 to 65,000 are addresses, each given once."""
-        node = Node(name, f"{NETWORK}.{number // 250}.{number % 250 + 2}")
+    def node(self, name: str) -> Node:
+        """A new machine."""
+        node = Node(name, self._next_address())
         run(["ip", "netns", "add", name])
         run(["ip", "link", "add", f"v-{name}", "type", "veth", "peer", "name", "eth0", "netns", name])
         run(["ip", "link", "set", f"v-{name}", "master", BRIDGE, "up"])
@@ -170,11 +172,16 @@ class Region:
         self.nodes[name] = node
         return node
 
-    def gateway(self, number: int) -> str:
+    def gateway(self) -> str:
         """A further address of the region's own, such as that of a second load balancer."""
-        address = f"{NETWORK}.0.{number + 1}"
+        address = self._next_address()
         run(["ip", "address", "add", f"{address}/16", "dev", BRIDGE])
         return address
+
+    def _next_address(self) -> str:
+        """None is given twice, as a machine that has gone may still be asked for."""
+        number = next(self.numbers)
+        return f"{NETWORK}.{number // 250}.{number % 250 + 2}"
 
     def remove(self, node: Node) -> None:
         """Take the machine out of the network; its processes must have ended."""

@@ -43,7 +43,9 @@ class Progress:
 
     def moment(self, moment: Moment) -> None:
         faint, end = self.colours.faint, self.colours.end
-        print(f"  {faint}{moment.at:6.1f} s  {moment.text}{end}", file=self.output, flush=True)
+        # In one piece, as several instances tell of themselves at once.
+        self.output.write(f"  {faint}{moment.at:6.1f} s  {moment.text}{end}\n")
+        self.output.flush()
 
     def end(self, act: Act) -> None:
         mark = f"{self.colours.good}ok" if act.passed else f"{self.colours.bad}FAILED"

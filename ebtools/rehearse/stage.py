@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import count
 from pathlib import Path
 
 from ebtools.preflight.case import Case
@@ -17,7 +16,7 @@ from ebtools.rehearse.files import Files
 from ebtools.rehearse.fleet import DeploymentStopped, Fleet
 from ebtools.rehearse.instance import Instance, make_hosts
 from ebtools.rehearse.journal import Journal, Told
-from ebtools.rehearse.ledger import LedgerResult
+from ebtools.rehearse.ledger import LedgerError, LedgerResult
 from ebtools.rehearse.load import Load
 from ebtools.rehearse.pace import Pace
 from ebtools.rehearse.plan import Plan
@@ -32,7 +31,6 @@ BUCKET = "rehearsal"
 CA_FILE = "/etc/pki/fastier/rds.pem"
 LEAD_SECONDS = 2.0
 DATABASE_NAME = "database"
-FIRST_INSTANCE = 100
 # What a db.t4g.small takes, less what RDS keeps for itself.
 MAX_CONNECTIONS = 138
 
@@ -103,8 +101,6 @@ class Stage:
     # Of load balancers that have ended since.
     causes: dict[str, Hop] = field(default_factory=dict)
     engines: dict[str, Engine] = field(default_factory=dict)
-    numbers: "count[int]" = field(default_factory=lambda: count(FIRST_INSTANCE))
-    addresses: "count[int]" = field(default_factory=lambda: count(1))
 
     def __post_init__(self) -> None:
         self.keys = Keys()
@@ -115,7 +111,7 @@ class Stage:
         """Start everything, with the first version on as many instances as the group has."""
         self.region.open()
         self.versions = Versions(self.archive, self._folder("versions"))
-        self.database_nodes = tuple(self.region.node(name, number) for number, name in enumerate(("db1", "db2"), 1))
+        self.database_nodes = self.region.node("db1"), self.region.node("db2")
         self.signer = authority()
         primary, standby = (Site(node.address, node.argv) for node in self.database_nodes)
         certified = self.signer.sign_for(DATABASE_NAME)
@@ -132,12 +128,12 @@ class Stage:
         self.people = people.prepare(f"http://{GATEWAY}") if not self.paths else None
 
     def _open_services(self) -> None:
-        node = self.region.node("s3", 10)
+        node = self.region.node("s3")
         self.files = Files(self.keys)
         self.files.start(Site(node.address, node.argv), 9000, self.region.folder / "files.log")
         self.files.make_bucket(BUCKET)
         self.files_node = node
-        node = self.region.node("secrets", 11)
+        node = self.region.node("secrets")
         self.secrets = Secrets(self.keys)
         self.secrets.start(Site(node.address, node.argv), 9001, self.region.folder / "secrets.log")
         self.secret = self.secrets.make("database", "ebroot", self.database.master_password)
@@ -159,10 +155,6 @@ class Stage:
         """The database's name leads to this address from now on, on every instance."""
         make_hosts(self.hosts, {DATABASE_NAME: address})
 
-    def next_address(self) -> int:
-        """A number for a further address of the region's own."""
-        return next(self.addresses)
-
     def new_balancer(self, name: str, address: str) -> Balancer:
         """A load balancer with the package's own options at an address of the region's."""
         options = {(one.namespace, one.name): one.text for one in self.case.settings} | self.case.presets
@@ -177,8 +169,8 @@ class Stage:
     def new_fleet(self, name: str, balancer: Balancer) -> Fleet:
         return Fleet(name, balancer, self._launch, self._deploy, self.pace, balancer.thresholds.path, self.journal)
 
-    def _launch(self, name: str, _number: int) -> Instance:
-        node = self.region.node(name, next(self.numbers))
+    def _launch(self, name: str) -> Instance:
+        node = self.region.node(name)
         folder = self.region.folder / "instances" / name
         instance = Instance(name, node, folder, self.hosts, self.venvs, self.region.folder.parent.name)
         instance.start()
@@ -237,10 +229,13 @@ class Stage:
         self.journal.close()
         causes = self.causes | self.balancer.causes()
         known = [_with_cause(one, causes.get(one.request_id)) for one in exchanges]
-        written = ledger.check(self.database.url()) if self.people else None
-        scene = Scene(known, written, self.facts, failure)
         act = Act(script.name, script.title, script.kind, seconds, known, self.journal.moments, self.journal.spans)
-        act.checks = [*script.checks(self, scene), *_kept(written)]
+        try:
+            written = ledger.check(self.database.url()) if self.people else None
+        except LedgerError as error:
+            act.error = str(error)
+            return act
+        act.checks = [*script.checks(self, Scene(known, written, self.facts, failure)), *_kept(written)]
         return act
 
     def _plan(self, script: Script) -> Plan:

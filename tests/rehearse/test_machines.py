@@ -58,6 +58,10 @@ def test_nothing_of_a_killed_machine_is_left(seen: dict[str, Any]) -> None:
     assert seen["left after the kill"] == []
 
 
+def test_no_address_is_given_twice(seen: dict[str, Any]) -> None:
+    assert seen["addresses"]
+
+
 def test_a_process_that_ends_is_started_again_until_it_is_stopped(seen: dict[str, Any]) -> None:
     assert seen["started again"] == 2
     assert seen["stopped"] == [False, 2]

@@ -155,12 +155,12 @@ def main() -> int:
     seen: dict[str, Any] = {}
     made = []
     try:
-        for number, name in enumerate(("one", "two", "three"), 10):
-            instance = Instance(
-                name, region.node(name, number), folder / name, folder / "hosts", folder / "venvs", folder.name
-            )
+        for name in ("one", "two", "three"):
+            instance = Instance(name, region.node(name), folder / name, folder / "hosts", folder / "venvs", folder.name)
             instance.start()
             made.append(instance)
+        addresses = [one.node.address for one in made] + [region.gateway() for _ in range(3)]
+        seen["addresses"] = len(set(addresses)) == 6 and GATEWAY not in addresses
         machines(region, made[0], made[1], seen)
         processes(made[0], seen)
         deployments(made[2], folder, seen)
