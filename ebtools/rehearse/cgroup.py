@@ -95,6 +95,14 @@ class Cgroup:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 
+    def set_niceness(self, niceness: int) -> None:
+        """How far every thread of the group yields to others, from 0 to 19."""
+        for pid in self.pids():
+            with contextlib.suppress(OSError):
+                for thread in os.listdir(f"/proc/{pid}/task"):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.setpriority(os.PRIO_PROCESS, int(thread), niceness)
+
     def kill(self) -> None:
         """End every process at once; raises CgroupError when one will not go."""
         deadline = time.monotonic() + PATIENCE_SECONDS

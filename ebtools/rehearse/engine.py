@@ -61,6 +61,10 @@ class Engine:
 
     def deploy(self, archive: Path, *, is_leader: bool) -> None:
         """All steps for a new version; DeploymentFailed leaves the instance as the step that failed has left it."""
+        with self.instance.yielding():
+            self._deploy(archive, is_leader=is_leader)
+
+    def _deploy(self, archive: Path, *, is_leader: bool) -> None:
         bundle = Bundle.of_archive(archive)
         hooks = {**self.environ, "HOME": "/root", **({"EB_IS_COMMAND_LEADER": "true"} if is_leader else {})}
         self._step("ebextensions before the application", lambda: self._extensions(bundle, hooks))

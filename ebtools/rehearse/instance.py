@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +20,8 @@ WEBAPP, NGINX = 900, 996
 # What a t3.small shows of its 2 GiB.
 MEMORY_BYTES = 1_920 * 1024 * 1024
 PATIENCE_SECONDS = 20
+# Of ten parts of the processors' time it gets one, as long as others want theirs.
+YIELDING = 10
 # Of the disk that is the instance's own, enough for what the package's hook asks for.
 DISK = "640m"
 # Programs and libraries of this machine, which instances read and cannot change.
@@ -81,6 +83,7 @@ class Instance:
     cgroup: Cgroup = field(init=False)
     init: int = 0
     services: list[Service] = field(default_factory=list)
+    niceness: int = 0
     _holder: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -160,7 +163,7 @@ class Instance:
         entered = ["nsenter", "--target", str(self.init), "--mount", "--pid", "--net", "--uts", "--ipc", "--"]
         if user == "webapp":
             entered += ["setpriv", f"--reuid={WEBAPP}", f"--regid={WEBAPP}", "--clear-groups", "--"]
-        return self.cgroup.argv([*entered, "env", "-C", folder, *command])
+        return self.cgroup.argv(["nice", "-n", str(self.niceness), *entered, "env", "-C", folder, *command])
 
     def run(
         self,
@@ -186,6 +189,19 @@ class Instance:
         except subprocess.TimeoutExpired as error:
             return Done(124, (error.stdout or b"").decode(errors="replace"))
         return Done(done.returncode, done.stdout.decode(errors="replace"))
+
+    @contextlib.contextmanager
+    def yielding(self) -> Iterator[None]:
+        """What is begun within yields the processors to all else, until it is done.
+
+        On AWS an instance that starts has processors of its own, and takes none from those that serve.
+        """
+        self.niceness = YIELDING
+        try:
+            yield
+        finally:
+            self.niceness = 0
+            self.cgroup.set_niceness(0)
 
     def pause(self) -> None:
         """As a host that hangs: connections stay open, and nothing is answered."""

@@ -7,7 +7,7 @@ import pytest
 
 from ebtools.preflight import configurations
 from ebtools.preflight.bundle import Bundle
-from ebtools.preflight.case import Case
+from ebtools.preflight.case import Case, Configuration
 from ebtools.rehearse.pace import Pace
 
 OPTIONS = """option_settings:
@@ -22,7 +22,7 @@ def case(folder: Path, kind: str, size: int) -> Case:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("application.py", "application = None\n")
         archive.writestr(".ebextensions/01.config", OPTIONS % (kind, size))
-    return Case(Bundle.of_archive(path), configurations.plain())
+    return Case(Bundle.of_archive(path), Configuration("saved", has_cli_presets=False))
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,11 @@ def test_one_instance_stays_in_service_however_large_a_batch_is(
     pace = Pace.of(case(tmp_path, kind, size), scale=1, instances=instances)
     assert pace.batch == batch
     assert pace.instances == (instances or 3)
+
+
+def test_what_eb_create_sets_by_itself_goes_over_the_bundles_own(tmp_path: Path) -> None:
+    created = Case(case(tmp_path, "Fixed", 3).bundle, configurations.plain())
+    assert Pace.of(created, scale=1, instances=4).batch == 2, "30 percent"
 
 
 def test_waits_are_scaled_and_patience_is_not(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ signal.signal(signal.SIGTERM, lambda *_: (print("asked to stop", flush=True), sy
 http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 """
 HOOK = """#!/bin/bash
-echo "$0 $(pwd) $(id -un) $COLOUR $EB_IS_COMMAND_LEADER" >> /var/log/hooks
+echo "$0 $(pwd) $(id -un) $COLOUR $EB_IS_COMMAND_LEADER $(nice)" >> /var/log/hooks
 """
 EXTENSION = """files:
   "/etc/fastier-test":
@@ -94,10 +94,15 @@ def machines(region: Region, first: Instance, second: Instance, seen: dict[str, 
     seen["left after the kill"] = [pid for pid in pids if _lives(pid)]
 
 
+def _stat(pid: int) -> str:
+    """The fields behind the name; of these the seventeenth is the niceness."""
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1]
+
+
 def _lives(pid: int) -> bool:
     """Not one that has ended and that its parent has not asked about yet."""
     stat = Path(f"/proc/{pid}/stat")
-    return stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    return stat.exists() and _stat(pid).split()[0] != "Z"
 
 
 def processes(instance: Instance, seen: dict[str, Any]) -> None:
@@ -122,6 +127,7 @@ def deployments(instance: Instance, folder: Path, seen: dict[str, Any]) -> None:
     """Where hooks and commands run, what a version is replaced by, and what stops a deployment."""
     engine = Engine(instance, {"COLOUR": "green"}, 60)
     engine.deploy(bundle(folder / "1.zip", "one"), is_leader=True)
+    seen["niceness"] = sorted({int(_stat(pid).split()[16]) for pid in instance.cgroup.pids()})
     seen["hooks"] = (instance.root / "var/log/hooks").read_text().splitlines()
     seen["file"] = instance.run(["stat", "-c", "%a %U", "/etc/fastier-test"]).output.strip()
     seen["not imitated"] = sorted(engine.not_imitated)
