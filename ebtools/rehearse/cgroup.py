@@ -96,8 +96,10 @@ class Cgroup:
                 os.kill(pid, number)
 
     def set_niceness(self, niceness: int) -> None:
-        """How far every thread of the group yields to others, from 0 to 19."""
+        """How far every thread of the group, and every session, yields to others, from 0 to 19."""
         for pid in self.pids():
+            with contextlib.suppress(OSError):
+                Path(f"/proc/{pid}/autogroup").write_text(str(niceness))
             with contextlib.suppress(OSError):
                 for thread in os.listdir(f"/proc/{pid}/task"):
                     with contextlib.suppress(ProcessLookupError):

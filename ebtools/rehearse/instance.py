@@ -26,6 +26,8 @@ YIELDING = 10
 DISK = "640m"
 # Programs and libraries of this machine, which instances read and cannot change.
 _SHARED = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc/alternatives", "/etc/ssl", "/etc/ld.so.cache")
+# Linux shares processor time among sessions first, and among the processes of each by their niceness afterwards.
+_NICELY = ("sh", "-c", 'echo "$0" 2>/dev/null >/proc/self/autogroup || :; exec nice -n "$0" "$@"')
 _OWN = ("var", "opt", "run", "tmp", "home", "etc", "root")
 _PASSWD = f"""root:x:0:0:root:/root:/bin/bash
 webapp:x:{WEBAPP}:{WEBAPP}::/home/webapp:/sbin/nologin
@@ -159,11 +161,14 @@ class Instance:
         return [*mounts, "--dev", "/dev", "--proc", "/proc", "--ro-bind", str(self.root / "meminfo"), "/proc/meminfo"]
 
     def argv(self, command: Sequence[str], *, folder: str = "/", user: str = "root") -> list[str]:
-        """The command as it runs within, in this folder as this user, and in the instance's memory."""
+        """The command as it runs within, in this folder as this user, and in the instance's memory.
+
+        It must be begun in a session of its own, since it yields as a session does.
+        """
         entered = ["nsenter", "--target", str(self.init), "--mount", "--pid", "--net", "--uts", "--ipc", "--"]
         if user == "webapp":
             entered += ["setpriv", f"--reuid={WEBAPP}", f"--regid={WEBAPP}", "--clear-groups", "--"]
-        return self.cgroup.argv(["nice", "-n", str(self.niceness), *entered, "env", "-C", folder, *command])
+        return self.cgroup.argv([*_NICELY, str(self.niceness), *entered, "env", "-C", folder, *command])
 
     def run(
         self,
@@ -183,6 +188,7 @@ class Instance:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
+                start_new_session=True,
                 timeout=timeout + 15,
                 check=False,
             )
