@@ -10,10 +10,15 @@ from ebtools.rehearse.stage import Stage
 
 @contextlib.contextmanager
 def apart(stage: Stage) -> Iterator[None]:
-    """The load and the load balancer on the first core, instances on the others; with one core, nothing changes."""
+    """The load and the load balancer on the first core, all that serves on the others; with one core, nothing changes.
+
+    The database belongs to what serves. Left on all cores, it would lose a core to the load just when that grows, and
+    what can be served would be less than what was measured as the most.
+    """
     cores = sorted(os.sched_getaffinity(0))
     asking = [*stage.load.pids(), *stage.balancer.pids()]
     answering = [pid for member in stage.fleet.members for pid in member.instance.cgroup.pids()]
+    answering += stage.database.pids()
     if len(cores) > 1:
         _pin(asking, cores[:1])
         _pin(answering, cores[1:])

@@ -195,6 +195,10 @@ class Database:
         )
         return [(str(user), str(state), str(event)) for user, state, event in rows]
 
+    def pids(self) -> list[int]:
+        """The processes of the servers that run."""
+        return [pid for server in (self._primary, self._standby) if server and server.runs for pid in server.pids()]
+
     @property
     def _serving(self) -> Server:
         if self._primary is None:

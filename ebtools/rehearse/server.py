@@ -70,6 +70,12 @@ class Server:
     def runs(self) -> bool:
         return self.cluster.child is not None and not self.cluster.child.has_ended
 
+    def pids(self) -> list[int]:
+        """The server's own process and those of its sessions and its housekeeping."""
+        child = self.cluster.child
+        rows = self.execute("SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        return [*([child.process.pid] if child else []), *(int(pid) for (pid,) in rows)]
+
     def create(self) -> None:
         """Make an empty cluster that lets its subnet in, with a password."""
         self.cluster.create()
