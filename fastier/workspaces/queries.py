@@ -69,13 +69,18 @@ def _access(table: str, condition: str) -> TextClause:
 
 def _lock(table: str, condition: str) -> TextClause:
     # Whoever writes to a workspace holds its row from here to the commit, so that commit order is revision order.
+    # Before the row comes a lock for the sake of its queue: PostgreSQL hands that to whoever has waited longest. Of
+    # those who wait for a row that each of them changes, each commit would wake all, and all but one find it taken.
     return text(
-        f"""WITH held AS (
+        f"""WITH turn AS MATERIALIZED (
+            SELECT {_workspace_of(table)} AS id, m.role, {_ITEM_OF.get(table, "CAST(NULL AS uuid)")} AS item_id,
+                pg_advisory_xact_lock(uuid_hash_extended({_workspace_of(table)}, 0))
+            FROM {table} t JOIN members m ON m.workspace_id = {_workspace_of(table)} AND m.user_id = :viewer
+            WHERE t.id = :id AND {condition} AND m.role = ANY(:roles)),
+        held AS (
             UPDATE workspaces w SET revision = w.revision + 1
-            FROM {table} t, members m
-            WHERE t.id = :id AND {condition} AND w.id = {_workspace_of(table)} AND w.deleted_at IS NULL
-              AND m.workspace_id = w.id AND m.user_id = :viewer AND m.role = ANY(:roles)
-            RETURNING w.id AS workspace_id, w.revision, m.role, {_ITEM_OF.get(table, "CAST(NULL AS uuid)")} AS item_id),
+            FROM turn t WHERE w.id = t.id AND w.deleted_at IS NULL
+            RETURNING w.id AS workspace_id, w.revision, t.role, t.item_id),
         {TOLD}
         SELECT workspace_id, revision, role FROM held"""
     )
