@@ -18,6 +18,10 @@ from fastier.web.sizing import Sizing
 
 # A browser's user gives up soon after, and a client that retries is better served by an honest 503.
 PATIENCE_SECONDS = 2.0
+# A burst is waited out; a queue that has not been empty for a second will not be by waiting. Then each wait only makes
+# the answers older, up to where nobody waits for them any more, so that whoever comes is told sooner to come later.
+STANDING_SECONDS = 1.0
+SHORT_PATIENCE_SECONDS = 0.25
 LIVE = "/health/live"
 READY = "/health/ready"
 TRANSFERS = "/storage/"
@@ -33,14 +37,23 @@ class Lane:
         self._free = permits
         self._queue: deque[threading.Event] = deque()
         self._lock = threading.Lock()
+        self._empty_at = time.monotonic()
 
     @property
     def queued(self) -> int:
         return len(self._queue)
 
     def enter(self, patience: float) -> bool:
-        """Take a permit, waiting at most `patience` seconds; False when there is none or no place to wait."""
+        """Take a permit, waiting at most `patience` seconds; False when there is none or no place to wait.
+
+        Where the queue has been standing for a while, the wait is at most SHORT_PATIENCE_SECONDS.
+        """
         with self._lock:
+            now = time.monotonic()
+            if not self._queue:
+                self._empty_at = now
+            elif now - self._empty_at > STANDING_SECONDS:
+                patience = min(patience, SHORT_PATIENCE_SECONDS)
             # A free permit implies an empty queue: `leave` hands a permit to the first in the queue.
             if self._free > 0:
                 self._free -= 1

@@ -3,12 +3,14 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import pytest
 from werkzeug.test import Client, TestResponse
 
 from fastier.settings import Settings
+from fastier.web import admission as admission_module
 from fastier.web.admission import Admission, Lane
 from fastier.web.middleware import wrap
 from fastier.web.sizing import Sizing
@@ -72,6 +74,28 @@ def test_a_full_waiting_room_refuses_at_once_and_patience_ends() -> None:
     assert lane.queued == 0
     lane.leave()
     assert lane.enter(0)
+
+
+def test_where_a_queue_has_been_standing_nobody_waits_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission_module, "STANDING_SECONDS", 0.05)
+    monkeypatch.setattr(admission_module, "SHORT_PATIENCE_SECONDS", 0.02)
+    lane = Lane(1, 5)
+    assert lane.enter(0)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(lane.enter, 10)
+        until(lambda: lane.queued == 1)
+        time.sleep(0.1)
+        began = time.monotonic()
+        assert not lane.enter(10)
+        assert time.monotonic() - began < 5
+        lane.leave()
+        assert first.result(10), "whoever came while it was empty waits as long as anybody"
+        # It was empty in between, so that this is a burst again.
+        second = pool.submit(lane.enter, 10)
+        until(lambda: lane.queued == 1)
+        time.sleep(0.1)
+        lane.leave()
+        assert second.result(10)
 
 
 def test_permits_are_neither_lost_nor_made_up_by_many_threads_with_little_patience() -> None:
