@@ -4,6 +4,7 @@ import contextlib
 import socket
 import threading
 import time
+from statistics import median
 
 from ebtools.rehearse import cores
 from ebtools.rehearse.record import Check
@@ -11,48 +12,55 @@ from ebtools.rehearse.stage import Scene, Stage, fault
 from ebtools.rehearse.summary import PATIENCE_SECONDS, goodput
 from ebtools.rehearse.verdicts import all_healthy, nothing_failed
 
+# Times the usual rate: more than can be served, so that what is served is the most.
+SATURATED = 4
 OVERLOAD = 10
+ROUNDS = 3
+MEASURED_SECONDS = 2.0
+KEPT = 0.8
+# Of a burstable type. An instance with less would let as many requests wait as one with two cores does, for far longer.
+INSTANCE_CORES = 2
 
 
 def _overload(stage: Stage) -> None:
-    """First as many as saturate it, then ten times what was served, on cores of their own for both sides."""
+    """What is served of just too much, and of ten times that: on as many instances as there are cores for."""
+    resting = stage.fleet.members[max(1, cores.for_instances() // INSTANCE_CORES) :]
+    stage.fleet.take_out(resting)
     with cores.apart(stage):
-        _overload_for(stage, 8.0)
+        _alternate(stage)
+    stage.fleet.bring_in(resting)
     time.sleep(5)
 
 
-def _overload_for(stage: Stage, seconds: float) -> None:
-    stage.load.set_rate(stage.rate * 4)
-    stage.journal.moment("fault", f"{stage.rate * 4:.0f} requests a second")
-    stage.facts["peak from"] = stage.load.now() + 2
-    time.sleep(seconds)
-    stage.facts["peak to"] = stage.load.now() - 1
-    stage.load.collect()
-    peak = goodput(stage.load.exchanges, stage.facts["peak from"], stage.facts["peak to"])
-    stage.facts["peak"] = peak
-    stage.load.set_rate(peak * OVERLOAD)
-    stage.journal.moment("fault", f"{peak * OVERLOAD:.0f} requests a second, ten times the {peak:.0f} that are served")
-    stage.facts["over from"] = stage.load.now() + 2
-    time.sleep(seconds)
-    stage.facts["over to"] = stage.load.now() - 1
+def _alternate(stage: Stage) -> None:
+    """One after the other, again and again, as a machine that others use too is faster at some times than at others."""
+    served, shares = [], []
+    for _ in range(ROUNDS):
+        served.append(_served_of(stage, SATURATED * stage.rate, ""))
+        rate = OVERLOAD * median(served)
+        shares.append(_served_of(stage, rate, f", ten times the {rate / OVERLOAD:.0f} that are served") / served[-1])
+    stage.facts |= {"served": median(served), "kept": median(shares)}
     stage.load.set_rate(stage.rate)
     stage.journal.moment("fault", f"{stage.rate:.0f} requests a second again")
     stage.facts["calm"] = stage.load.now()
 
 
+def _served_of(stage: Stage, rate: float, told: str) -> float:
+    """Good answers a second at this rate, from a second after it has begun."""
+    stage.load.set_rate(rate)
+    stage.journal.moment("fault", f"{rate:.0f} requests a second{told}")
+    began = stage.load.now()
+    time.sleep(1 + MEASURED_SECONDS + PATIENCE_SECONDS)
+    stage.load.collect()
+    return goodput(stage.load.exchanges, began + 1, began + 1 + MEASURED_SECONDS)
+
+
 def _goodput_kept(stage: Stage, scene: Scene) -> list[Check]:
-    peak = scene.facts["peak"]
-    kept = goodput(scene.exchanges, scene.facts["over from"], scene.facts["over to"])
-    calm = scene.facts["calm"]
+    served, kept, calm = (scene.facts[name] for name in ("served", "kept", "calm"))
     bad = [one.due for one in scene.exchanges if one.due > calm and one.outcome != "good"]
     well = max(bad, default=calm) - calm
     return [
-        Check(
-            "goodput at ten times",
-            f"at least 80 % of {peak:.0f}/s",
-            f"{kept:.0f}/s, {kept / peak:.0%}",
-            kept >= 0.8 * peak,
-        ),
+        Check("goodput at ten times", f"at least {KEPT:.0%} of {served:.0f}/s", f"{kept:.0%} of it", kept >= KEPT),
         Check("well again", "within 5 s", f"after {well:.1f} s", well <= 5),
         all_healthy(stage),
     ]
