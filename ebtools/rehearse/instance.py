@@ -50,6 +50,9 @@ class Service(Protocol):
     def forget(self) -> None:
         """It has ended with its instance."""
 
+    def wake(self) -> None:
+        """Watch it again, after its instance hung."""
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -215,6 +218,8 @@ class Instance:
 
     def resume(self) -> None:
         self.cgroup.signal(signal.SIGCONT)
+        for service in self.services:
+            service.wake()
 
     def kill(self) -> None:
         """As a host that is gone: no process ends in order, and its address falls silent."""

@@ -111,6 +111,11 @@ class Unit:
         if self._keeper is not None and self._keeper is not threading.current_thread():
             self._keeper.join(5)
 
+    def wake(self) -> None:
+        """nsenter stops itself when its child is stopped, and would never learn that the child has ended."""
+        if self._process is not None:
+            _send(self._process.pid, signal.SIGCONT)
+
     def children(self) -> list[int]:
         """The processes that the program itself has started, as this side counts them."""
         return _children(self._main())

@@ -48,6 +48,10 @@ def test_a_paused_machine_answers_again_when_it_goes_on(seen: dict[str, Any]) ->
     assert (seen["paused"], seen["resumed"]) == (28, True)
 
 
+def test_a_service_that_ends_after_its_machine_hung_is_started_again(seen: dict[str, Any]) -> None:
+    assert seen["watched again"]
+
+
 def test_what_takes_all_memory_is_ended_and_nothing_else(seen: dict[str, Any]) -> None:
     assert seen["hog"] in (-9, 137)
     assert seen["killed for memory"] >= 1

@@ -74,6 +74,7 @@ def machines(region: Region, first: Instance, second: Instance, seen: dict[str, 
     seen["name"] = first.run(["getent", "hosts", "database"]).output.split()[0]
     server = Unit(second, "server", ["python3", "-m", "http.server", "80"], ENVIRON)
     server.start()
+    second.services.append(server)
     ask = ["curl", "--silent", "--max-time", "2", "--output", "/dev/null", f"http://{second.address}/"]
     seen["reached"] = until(lambda: first.run(ask).code == 0)
     second.node.unplug()
@@ -84,10 +85,11 @@ def machines(region: Region, first: Instance, second: Instance, seen: dict[str, 
     seen["paused"] = first.run(ask).code
     second.resume()
     seen["resumed"] = until(lambda: first.run(ask).code == 0)
+    second.run(["sh", "-c", "kill -9 $(cat /var/pids/server.pid)"])
+    seen["watched again"] = until(lambda: len(server.starts) == 2) and until(lambda: first.run(ask).code == 0)
     hog = first.run(["python3", "-c", "b = []\nwhile True: b.append(bytearray(b'x' * 2**24))"], timeout=30)
     seen["hog"], seen["killed for memory"] = hog.code, first.cgroup.kills
     seen["still there"] = first.run(["true"]).code == 0
-    second.services.append(server)
     pids = second.cgroup.pids()
     second.kill()
     until(lambda: not any(map(_lives, pids)))
