@@ -146,7 +146,7 @@ def _marks(act: Act, until: float, bottom: float) -> list[str]:
         parts.append(
             f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{bottom}" stroke="var(--mark)" stroke-opacity="0.45"/>'
         )
-        if x - last >= 14:
+        if x - last >= 20:
             parts.append(f'<text x="{x:.1f}" y="{TOP - 5}" text-anchor="middle" fill="var(--mark)">{number}</text>')
             last = x
     return parts

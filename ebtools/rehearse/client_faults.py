@@ -4,7 +4,7 @@ import contextlib
 import socket
 import threading
 import time
-from statistics import median
+from statistics import fmean
 
 from ebtools.rehearse import cores
 from ebtools.rehearse.record import Check
@@ -16,7 +16,7 @@ from ebtools.rehearse.verdicts import all_healthy, nothing_failed
 SATURATED = 4
 OVERLOAD = 10
 ROUNDS = 3
-MEASURED_SECONDS = 2.0
+SETTLING_SECONDS, MEASURED_SECONDS = 1.0, 3.0
 KEPT = 0.8
 # Of a burstable type. An instance with less would let as many requests wait as one with two cores does, for far longer.
 INSTANCE_CORES = 2
@@ -34,25 +34,34 @@ def _overload(stage: Stage) -> None:
 
 def _alternate(stage: Stage) -> None:
     """One after the other, again and again, as a machine that others use too is faster at some times than at others."""
-    served, shares = [], []
+    just: list[tuple[float, float]] = []
+    tenfold: list[tuple[float, float]] = []
     for _ in range(ROUNDS):
-        served.append(_served_of(stage, SATURATED * stage.rate, ""))
-        rate = OVERLOAD * median(served)
-        shares.append(_served_of(stage, rate, f", ten times the {rate / OVERLOAD:.0f} that are served") / served[-1])
-    stage.facts |= {"served": median(served), "kept": median(shares)}
+        just.append(_at_rate(stage, SATURATED * stage.rate, ""))
+        # The last answers are still under way.
+        served = _mean(stage, [(since, until - PATIENCE_SECONDS) for since, until in just])
+        tenfold.append(_at_rate(stage, OVERLOAD * served, f", ten times the {served:.0f} that are served"))
     stage.load.set_rate(stage.rate)
     stage.journal.moment("fault", f"{stage.rate:.0f} requests a second again")
     stage.facts["calm"] = stage.load.now()
+    time.sleep(PATIENCE_SECONDS)
+    served = _mean(stage, just)
+    stage.facts |= {"served": served, "kept": _mean(stage, tenfold) / max(served, 1)}
 
 
-def _served_of(stage: Stage, rate: float, told: str) -> float:
-    """Good answers a second at this rate, from a second after it has begun."""
+def _at_rate(stage: Stage, rate: float, told: str) -> tuple[float, float]:
+    """Ask at this rate for a while; the seconds that count, which begin when it has settled."""
     stage.load.set_rate(rate)
     stage.journal.moment("fault", f"{rate:.0f} requests a second{told}")
     began = stage.load.now()
-    time.sleep(1 + MEASURED_SECONDS + PATIENCE_SECONDS)
+    time.sleep(SETTLING_SECONDS + MEASURED_SECONDS)
+    return began + SETTLING_SECONDS, began + SETTLING_SECONDS + MEASURED_SECONDS
+
+
+def _mean(stage: Stage, spans: list[tuple[float, float]]) -> float:
+    """Good answers a second over spans of one length."""
     stage.load.collect()
-    return goodput(stage.load.exchanges, began + 1, began + 1 + MEASURED_SECONDS)
+    return fmean(goodput(stage.load.exchanges, *span) for span in spans)
 
 
 def _goodput_kept(stage: Stage, scene: Scene) -> list[Check]:
