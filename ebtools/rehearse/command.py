@@ -36,6 +36,7 @@ from ebtools.rehearse.versions import BUILD, FAULTS
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".local" / "rehearse"
 REPORTS = ROOT / "dist" / "rehearsal"
+REPORT = "report.json"
 
 OWN = " (Fastier's own)"
 _EXAMPLES = """examples:
@@ -115,6 +116,9 @@ def run(options: argparse.Namespace) -> int:
     if options.archive and not zipfile.is_zipfile(options.archive):
         print(f"{options.archive} is no zip archive that can be read", file=sys.stderr)
         return 2
+    if not _is_ours(options.report):
+        print(f"{options.report} holds other things than a report; name a folder of its own", file=sys.stderr)
+        return 2
     paths = _paths(options)
     names = _wanted(options, known, is_foreign=bool(paths))
     if own := [name for name in names if paths and known[name].is_own]:
@@ -175,6 +179,7 @@ def _inside(options: argparse.Namespace, names: Sequence[str], paths: list[str])
     case = Case(Bundle.of_archive(archive), _configuration(options.configuration))
     pace = Pace.of(case, scale=options.scale, instances=options.instances)
     progress = Progress(sys.stderr)
+    _clear(options.report)
     stage = Stage(
         Region(folder / "region"),
         case,
@@ -189,7 +194,7 @@ def _inside(options: argparse.Namespace, names: Sequence[str], paths: list[str])
         paths=paths,
     )
     (folder / "region").mkdir(mode=0o755)
-    acts = _play(stage, names, progress)
+    acts = _play(stage, names, progress, options.report)
     found = Rehearsal(_about(options, archive, pace), sorted(stage.not_imitated) + list(NOT_IMITATED), acts)
     _write(found, options.report)
     if options.document:
@@ -206,7 +211,7 @@ def _configuration(name: str) -> Configuration:
     return configurations.plain() if name == configurations.PLAIN else configurations.named([name], ROOT)[0]
 
 
-def _play(stage: Stage, names: Sequence[str], progress: Progress) -> list[Act]:
+def _play(stage: Stage, names: Sequence[str], progress: Progress, report: Path) -> list[Act]:
     """The acts that could be played; what stops one stops the rest, and stands in the report."""
     known, acts = all_acts(), []
     try:
@@ -214,14 +219,22 @@ def _play(stage: Stage, names: Sequence[str], progress: Progress) -> list[Act]:
         for name in names:
             progress.begin(known[name].title)
             acts.append(stage.play(known[name]))
-            progress.end(acts[-1])
+            _tell(stage, acts[-1], progress, report)
     except Exception as error:
         name = names[len(acts)] if len(acts) < len(names) else "the end"
         acts.append(Act(name, name, "policy", 0.0, error=f"{type(error).__name__}: {error}"))
-        progress.end(acts[-1])
+        _tell(stage, acts[-1], progress, report)
     finally:
         stage.close()
     return acts
+
+
+def _tell(stage: Stage, act: Act, progress: Progress, report: Path) -> None:
+    """How it ended; where that was not well, the logs are kept before the next act writes into them."""
+    if not act.passed:
+        act.logs = f"logs/{act.name.replace(' ', '-')}/"
+        stage.keep_logs(act, report / act.logs)
+    progress.end(act)
 
 
 NOT_IMITATED = (
@@ -252,8 +265,18 @@ def _about(options: argparse.Namespace, archive: Path, pace: Pace) -> dict[str, 
     }
 
 
-def _write(found: Rehearsal, folder: Path) -> None:
+def _is_ours(folder: Path) -> bool:
+    """Whether a report may be written there, in the place of all that it holds."""
+    return not folder.exists() or (folder.is_dir() and (not any(folder.iterdir()) or (folder / REPORT).is_file()))
+
+
+def _clear(folder: Path) -> None:
+    """An empty report, so that the folder is known for one from now on."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    (folder / "report.json").write_text(json.dumps(report_json.document(found), indent=1) + "\n")
+    (folder / REPORT).write_text("")
+
+
+def _write(found: Rehearsal, folder: Path) -> None:
+    (folder / REPORT).write_text(json.dumps(report_json.document(found), indent=1) + "\n")
     (folder / "index.html").write_text(page(found))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from ebtools.rehearse import logs
 from ebtools.rehearse.cgroup import Cgroup
 from ebtools.rehearse.region import Node, RegionError, run
 
@@ -243,6 +244,8 @@ class Instance:
             self._holder.wait(PATIENCE_SECONDS)
             self._holder = None
         self.cgroup.remove()
+        # /var lies in memory and ends with the machine; its logs are wanted when an act has failed.
+        logs.keep_folder(self.root / "var/log", self.folder / "log")
         with contextlib.suppress(RegionError):
             run(["umount", "--lazy", str(self.root / "var")])
 

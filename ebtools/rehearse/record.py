@@ -52,7 +52,10 @@ class Span:
 
 @dataclass(slots=True)
 class Act:
-    """One policy, fault or question of scaling, played; kind: policy, fault or scaling."""
+    """One policy, fault or question of scaling, played; kind: policy, fault or scaling.
+
+    logs: where they lie beside the report, if it failed.
+    """
 
     name: str
     title: str
@@ -63,6 +66,7 @@ class Act:
     spans: list[Span] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     error: str = ""
+    logs: str = ""
 
     @property
     def passed(self) -> bool:

@@ -28,6 +28,7 @@ def _act(act: Act) -> dict[str, Any]:
         "seconds": act.seconds,
         "passed": act.passed,
         "error": act.error,
+        "logs": act.logs,
         "sent": act.sent,
         "failed": act.failed,
         "refused": act.refused,

@@ -80,7 +80,8 @@ def _act(number: int, act: Act) -> str:
         for check in act.checks
     )
     error = f'<p class="bad">{escape(act.error)}</p>' if act.error else ""
-    return f"""<section id="act-{number}"><h2>{escape(act.title)} &mdash; {_verdict(act.passed)}</h2>{error}
+    logs = f'<p><a href="{escape(act.logs)}">Logs of all parts</a></p>' if act.logs else ""
+    return f"""<section id="act-{number}"><h2>{escape(act.title)} &mdash; {_verdict(act.passed)}</h2>{error}{logs}
 {chart(act) if act.exchanges else ""}<ol>{moments}</ol>
 <div class="scroll"><table><thead><tr><th>Check<th>Wanted<th>Found<th></thead><tbody>{checks}</tbody></table></div>
 {_failures([one for one in act.exchanges if one.outcome == "failed"])}</section>"""

@@ -84,4 +84,6 @@ def _faults(act: Act) -> list[str]:
     if not act.passed:
         causes = Counter(one.cause for one in act.exchanges if one.outcome == "failed")
         lines += [f"{count:,} × {cause}" for cause, count in causes.most_common(MOST_CAUSES)]
+    if act.logs:
+        lines.append(f"its logs are in {act.logs} beside the report")
     return lines

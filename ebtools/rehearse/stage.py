@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ebtools.preflight.case import Case
-from ebtools.rehearse import people
+from ebtools.rehearse import logs, people
 from ebtools.rehearse.authority import authority
 from ebtools.rehearse.balancer import Balancer, Hop, Thresholds
 from ebtools.rehearse.database import Database
@@ -214,7 +214,7 @@ class Stage:
             self.journal.state(member.name, member.version.name, "in service")
         failure = ""
         requests = self.requests if script.is_long else 0
-        with Load(self._plan(script), self._folder(f"act-{script.name.replace(' ', '-')}")) as load:
+        with Load(self._plan(script), self._folder(_act_folder(script.name))) as load:
             self.load = load
             load.start(began)
             time.sleep(LEAD_SECONDS)
@@ -238,6 +238,11 @@ class Stage:
         act.checks = [*script.checks(self, Scene(known, written, self.facts, failure)), *_kept(written)]
         return act
 
+    def keep_logs(self, act: Act, target: Path) -> None:
+        """What was written in this act and before it, by all parts that had to do with it."""
+        names = {span.instance for span in act.spans} or set(self.engines)
+        logs.keep(self.region.folder, _act_folder(act.name), sorted(names), target)
+
     def _plan(self, script: Script) -> Plan:
         return Plan(
             self.balancer.address,
@@ -252,6 +257,10 @@ class Stage:
             ttl=self.pace.name_seconds,
             connection_seconds=self.pace.connection_seconds,
         )
+
+
+def _act_folder(name: str) -> str:
+    return f"act-{name.replace(' ', '-')}"
 
 
 def _with_cause(one: Exchange, hop: Hop | None) -> Exchange:

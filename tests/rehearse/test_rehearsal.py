@@ -95,6 +95,9 @@ def test_a_version_with_a_fault_turns_its_act_red(tmp_path: Path, fault: str, li
     red = [check for check in act["checks"] if not check["passed"]]
     assert [check["name"] for check in red] == ["versions"], red
     assert line in red[0]["found"]
+    # The new instance has ended since, and its disk with it.
+    (engine,) = (tmp_path / "report" / act["logs"]).glob("i2/eb-engine.log")
+    assert "failed" in engine.read_text() or fault in {"start", "health"}
 
 
 @whole_machine
@@ -112,6 +115,7 @@ def test_a_migration_that_blocks_turns_its_act_red(tmp_path: Path) -> None:
         (["--archive", __file__], "is no zip archive that can be read"),
         (["--env", "GREETING"], "'GREETING' is not NAME=VALUE"),
         (["--scale", "0"], "'0' is not a number above 0"),
+        (["--report", str(ROOT / "docs")], "holds other things than a report"),
     ],
 )
 def test_what_cannot_be_asked_for_is_refused(arguments: list[str], told: str) -> None:

@@ -42,6 +42,7 @@ def rehearsal() -> Rehearsal:
     bad.exchanges += [exchange(1 + n / 1000, "failed", "<reset> by the server") for n in range(250)]
     bad.exchanges += [exchange(1.5, "failed", "no answer within 10 s", 10.0), exchange(1.6, "refused", "overloaded")]
     bad.checks = [Check("first success", "within 1 s", "after 2.00 s", passed=False)]
+    bad.logs = "logs/failover/"
     return Rehearsal(ABOUT, ["the health agent"], [good, bad])
 
 
@@ -50,14 +51,15 @@ def test_one_line_for_each_act_and_more_only_where_one_failed(rehearsal: Rehears
     assert lines[1].split() == ["ok", "rolling", "300", "0", "0", "20", "ms", "i1", "v2"]
     assert lines[2].startswith("FAILED failover")
     assert lines[2].split()[2:5] == ["352", "251", "1"]
-    assert [line.strip() for line in lines[3:6]] == [
+    assert [line.strip() for line in lines[3:7]] == [
         "first success: within 1 s, but after 2.00 s",
         "250 × <reset> by the server",
         "1 × no answer within 10 s",
+        "its logs are in logs/failover/ beside the report",
     ]
     assert lines[-1] == "FAILED"
     assert not any("\033" in line for line in lines), "colours are for terminals"
-    assert len(lines) == 9
+    assert len(lines) == 10
 
 
 def test_progress_tells_moments_and_verdicts(rehearsal: Rehearsal) -> None:
@@ -83,6 +85,7 @@ def test_the_page_names_each_failed_request_with_its_moment_and_cause(rehearsal:
     assert "&lt;reset&gt; by the server" in text
     assert "<reset>" not in text
     assert "2 cores of a &lt;fast&gt; one" in text
+    assert text.count('<a href="logs/failover/">') == 1
     assert "http" not in text.replace("http-equiv", ""), "nothing is loaded from elsewhere"
 
 
