@@ -10,6 +10,7 @@ from pathlib import Path
 _V1 = Path("/sys/fs/cgroup/memory")
 _V2 = Path("/sys/fs/cgroup")
 PATIENCE_SECONDS = 10
+MOST_PASSES = 10
 
 
 class CgroupError(Exception):
@@ -97,13 +98,14 @@ class Cgroup:
 
     def set_niceness(self, niceness: int) -> None:
         """How far every thread of the group, and every session, yields to others, from 0 to 19."""
-        for pid in self.pids():
-            with contextlib.suppress(OSError):
-                Path(f"/proc/{pid}/autogroup").write_text(str(niceness))
-            with contextlib.suppress(OSError):
-                for thread in os.listdir(f"/proc/{pid}/task"):
-                    with contextlib.suppress(ProcessLookupError):
-                        os.setpriority(os.PRIO_PROCESS, int(thread), niceness)
+        told: set[int] = set()
+        # A process that is begun meanwhile may have what its parent had before.
+        for _ in range(MOST_PASSES):
+            if not (new := set(self.pids()) - told):
+                return
+            for pid in new:
+                _set_niceness(pid, niceness)
+            told |= new
 
     def kill(self) -> None:
         """End every process at once; raises CgroupError when one will not go."""
@@ -128,6 +130,15 @@ class Cgroup:
                 time.sleep(0.02)
             else:
                 return
+
+
+def _set_niceness(pid: int, niceness: int) -> None:
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(str(niceness))
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(ProcessLookupError):
+                os.setpriority(os.PRIO_PROCESS, int(thread), niceness)
 
 
 def _parent() -> Path:

@@ -258,5 +258,7 @@ class Engine:
         shutil.copytree(staged, self._path("/etc/nginx"), dirs_exist_ok=True)
         command = ["nginx", "-c", "/etc/nginx/nginx.conf", "-g", "daemon off;"]
         self.nginx = Unit(self.instance, "nginx", command, self.environ, log="nginx/stdout.log")
+        (self.instance.root / "var/pids/nginx.pid").unlink(missing_ok=True)
         self.nginx.start()
         self.instance.services.append(self.nginx)
+        self._wait_for_pid(self.nginx)

@@ -21,6 +21,7 @@ WEBAPP, NGINX = 900, 996
 # What a t3.small shows of its 2 GiB.
 MEMORY_BYTES = 1_920 * 1024 * 1024
 PATIENCE_SECONDS = 20
+RESUMES = 5
 # Of ten parts of the processors' time it gets one, as long as others want theirs.
 YIELDING = 10
 # Of the disk that is the instance's own, enough for what the package's hook asks for.
@@ -50,9 +51,6 @@ class Service(Protocol):
 
     def forget(self) -> None:
         """It has ended with its instance."""
-
-    def wake(self) -> None:
-        """Watch it again, after its instance hung."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,9 +216,10 @@ class Instance:
         self.cgroup.signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        self.cgroup.signal(signal.SIGCONT)
-        for service in self.services:
-            service.wake()
+        """Go on; told several times, since nsenter stops itself as well once it learns that its child was stopped."""
+        for _ in range(RESUMES):
+            self.cgroup.signal(signal.SIGCONT)
+            time.sleep(0.02)
 
     def kill(self) -> None:
         """As a host that is gone: no process ends in order, and its address falls silent."""

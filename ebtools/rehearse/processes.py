@@ -93,7 +93,9 @@ class Unit:
         self.forget()
         self._send_to_all(signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
-        while self.is_running and time.monotonic() < deadline:
+        while self._process is not None and self.is_running and time.monotonic() < deadline:
+            # nsenter, which stopped itself if the instance hung, would not see that its child has ended.
+            _send(self._process.pid, signal.SIGCONT)
             time.sleep(0.02)
         self._send_to_all(signal.SIGKILL)
         if self._process is not None:
@@ -110,11 +112,6 @@ class Unit:
         self._is_wanted.clear()
         if self._keeper is not None and self._keeper is not threading.current_thread():
             self._keeper.join(5)
-
-    def wake(self) -> None:
-        """nsenter stops itself when its child is stopped, and would never learn that the child has ended."""
-        if self._process is not None:
-            _send(self._process.pid, signal.SIGCONT)
 
     def children(self) -> list[int]:
         """The processes that the program itself has started, as this side counts them."""

@@ -71,6 +71,10 @@ def test_a_process_that_ends_is_started_again_until_it_is_stopped(seen: dict[str
     assert seen["stopped"] == [False, 2]
 
 
+def test_none_stands_still_after_its_machine_hung(seen: dict[str, Any]) -> None:
+    assert seen["still stopped"] == []
+
+
 def test_one_that_always_ends_is_given_up(seen: dict[str, Any]) -> None:
     assert seen["given up"] == [True, 5]
 

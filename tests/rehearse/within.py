@@ -117,8 +117,23 @@ def processes(instance: Instance, seen: dict[str, Any]) -> None:
     instance.run(["kill", "-9", before.strip()])
     until(lambda: len(unit.starts) == 2)
     seen["started again"] = len(unit.starts)
+    # Enough of them that some are still stopped when those that wait for them go on.
+    others = [Unit(instance, f"lives{number}", ["sleep", "1000"], ENVIRON) for number in range(12)]
+    for other in others:
+        other.start()
+    until(lambda: len(list((instance.root / "var/pids").glob("lives?*.pid"))) == len(others))
+    for _ in range(5):
+        instance.pause()
+        time.sleep(0.05)
+        instance.resume()
+    time.sleep(0.1)
+    seen["still stopped"] = [pid for pid in instance.cgroup.pids() if _stat(pid).split()[0] == "T"]
+    instance.pause()
     unit.stop()
+    instance.resume()
     seen["stopped"] = (unit.is_running, len(unit.starts))
+    for other in others:
+        other.stop()
     unit = Unit(instance, "dies", ["false"], ENVIRON)
     unit.start()
     seen["given up"] = (until(lambda: unit.has_given_up), len(unit.starts))
