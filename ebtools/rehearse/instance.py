@@ -30,6 +30,13 @@ DISK = "640m"
 _SHARED = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc/alternatives", "/etc/ssl", "/etc/ld.so.cache")
 # Linux shares processor time among sessions first, and among the processes of each by their niceness afterwards.
 _NICELY = ("sh", "-c", 'echo "$0" 2>/dev/null >/proc/self/autogroup || :; exec nice -n "$0" "$@"')
+# What is left of root's power within; without the rest, nothing that is mounted read-only can be mounted otherwise.
+_CAPABILITIES = (
+    "chown", "dac_override", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap", "net_bind_service", "net_raw",
+    "sys_chroot", "audit_write", "setfcap", "sys_nice", "sys_resource",
+)  # fmt: skip
+# Switches of this machine's kernel, which root's number alone may set, as that number is the same within.
+_SWITCHES = tuple(f"/proc/{name}" for name in ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi"))
 _OWN = ("var", "opt", "run", "tmp", "home", "etc", "root")
 _PASSWD = f"""root:x:0:0:root:/root:/bin/bash
 webapp:x:{WEBAPP}:{WEBAPP}::/home/webapp:/sbin/nologin
@@ -103,23 +110,29 @@ class Instance:
         self._make_files()
         self.cgroup = Cgroup.create(f"{self.run_name}-{self.name}", self.memory)
         reading, writing = os.pipe()
-        command = ["bwrap", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", self.name]
-        command += ["--cap-add", "ALL", "--info-fd", str(writing), *self._mounts(), "--", "sleep", "infinity"]
-        with (self.folder / "init.log").open("wb") as log:
+        waiting, going = os.pipe()
+        command = ["bwrap", "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts"]
+        command += ["--hostname", self.name, "--info-fd", str(writing), "--userns-block-fd", str(waiting)]
+        with (self.folder / "init.log").open("wb") as log, os.fdopen(going, "wb") as go:
             self._holder = subprocess.Popen(
-                self.cgroup.argv(self.node.argv(command)),
+                self.cgroup.argv(self.node.argv([*command, *self._mounts(), "--", "sleep", "infinity"])),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                pass_fds=(writing,),
+                pass_fds=(writing, waiting),
                 start_new_session=True,
             )
-        os.close(writing)
-        with os.fdopen(reading) as told:
-            text = told.read()
-        if not text:
-            raise RegionError(f"{self.name} does not start: {(self.folder / 'init.log').read_text().strip()}")
-        self.init = int(json.loads(text)["child-pid"])
+            os.close(writing)
+            os.close(waiting)
+            with os.fdopen(reading) as told:
+                text = told.read()
+            if not text:
+                raise RegionError(f"{self.name} does not start: {(self.folder / 'init.log').read_text().strip()}")
+            self.init = int(json.loads(text)["child-pid"])
+            for name in ("uid_map", "gid_map"):
+                # Every account has its own number within as well, so that files have the same owners on both sides.
+                Path(f"/proc/{self.init}/{name}").write_text("0 0 65536")
+            go.write(b"go on")
         self._wait_until_it_stands()
 
     def _wait_until_it_stands(self) -> None:
@@ -160,14 +173,19 @@ class Instance:
             mounts += ["--ro-bind", sys.base_prefix, sys.base_prefix]
         mounts += ["--ro-bind", str(self.hosts), "/etc/hosts", "--ro-bind", str(self.venvs), "/var/app/venv"]
         mounts += _sh_as_on_amazon_linux()
-        return [*mounts, "--dev", "/dev", "--proc", "/proc", "--ro-bind", str(self.root / "meminfo"), "/proc/meminfo"]
+        mounts += ["--dev", "/dev", "--proc", "/proc", "--ro-bind", str(self.root / "meminfo"), "/proc/meminfo"]
+        for name in _SWITCHES:
+            mounts += ["--ro-bind-try", name, name]
+        return mounts
 
     def argv(self, command: Sequence[str], *, folder: str = "/", user: str = "root") -> list[str]:
         """The command as it runs within, in this folder as this user, and in the instance's memory.
 
         It must be begun in a session of its own, since it yields as a session does.
         """
-        entered = ["nsenter", "--target", str(self.init), "--mount", "--pid", "--net", "--uts", "--ipc", "--"]
+        entered = ["nsenter", "--target", str(self.init)]
+        entered += ["--user", "--mount", "--pid", "--net", "--uts", "--ipc", "--"]
+        entered += ["setpriv", "--bounding-set", ",".join(["-all", *(f"+{name}" for name in _CAPABILITIES)]), "--"]
         if user == "webapp":
             entered += ["setpriv", f"--reuid={WEBAPP}", f"--regid={WEBAPP}", "--clear-groups", "--"]
         return self.cgroup.argv([*_NICELY, str(self.niceness), *entered, "env", "-C", folder, *command])

@@ -69,8 +69,9 @@ _PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
 def _namespaces() -> str:
     """Whether namespaces, a bridge and a pair of interfaces can be made; why not, otherwise."""
+    network = "ip link add bridge0 type bridge && ip link add end0 type veth peer name end1"
     try:
-        run([*UNSHARE, "sh", "-c", "ip link add bridge0 type bridge && ip link add end0 type veth peer name end1"])
+        run([*UNSHARE, "sh", "-c", f"{network} && unshare --user true"])
     except RegionError as error:
         return f"namespaces are refused here, as in a container without --privileged: {error}"
     return ""
@@ -169,6 +170,8 @@ class Region:
         run(node.argv(["ip", "link", "set", "lo", "up"]))
         run(node.argv(["ip", "address", "add", f"{node.address}/16", "dev", "eth0"]))
         run(node.argv(["ip", "link", "set", "eth0", "up"]))
+        # An instance's root is none of the network's, and could not listen on port 80.
+        run(node.argv(["sh", "-c", "echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start"]))
         self.nodes[name] = node
         return node
 

@@ -31,9 +31,16 @@ def seen(whole_machine: None) -> Iterator[dict[str, Any]]:
         yield json.loads(done.stdout)
 
 
-def test_an_instance_has_its_own_files_and_cannot_change_programs(seen: dict[str, Any]) -> None:
+def test_root_within_an_instance_changes_nothing_outside(seen: dict[str, Any]) -> None:
+    assert seen["succeeded"] == []
+
+
+def test_an_instance_has_namespaces_of_its_own(seen: dict[str, Any]) -> None:
+    assert seen["shared"] == []
+
+
+def test_an_instance_has_its_own_files(seen: dict[str, Any]) -> None:
     assert not seen["others see my files"]
-    assert not seen["programs can be changed"]
     assert seen["user"] == "webapp"
     assert seen["memory"] == MEMORY_BYTES
     assert seen["name"] == region.GATEWAY

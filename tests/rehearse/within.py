@@ -1,6 +1,7 @@
 """Runs within a region of its own, and prints what it saw of machines, processes and deployments as JSON."""
 
 import json
+import os
 import sys
 import time
 import zipfile
@@ -13,6 +14,15 @@ from ebtools.rehearse.instance import Instance, make_hosts
 from ebtools.rehearse.processes import Unit
 from ebtools.rehearse.region import GATEWAY, Region
 
+# What root within an instance might try against this machine; none does harm where it succeeds.
+ESCAPES = (
+    "touch /usr/bin/planted",
+    "mount -o remount,bind,rw /usr",
+    "unshare --user --map-root-user --mount mount -o remount,bind,rw /usr",
+    "mknod /tmp/disk b 8 0",
+    "cat /proc/sys/vm/swappiness > /proc/sys/vm/swappiness",
+    "echo h > /proc/sysrq-trigger",
+)
 ENVIRON = {"PATH": "/usr/bin:/bin"}
 APPLICATION = """import http.server, os, signal, sys, time
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -69,7 +79,12 @@ def machines(region: Region, first: Instance, second: Instance, seen: dict[str, 
     first.run(["sh", "-c", "echo mine > /var/app/mine"])
     seen["others see my files"] = second.run(["cat", "/var/app/mine"]).code == 0
     seen["user"] = first.run(["id", "-un"], user="webapp").output.strip()
-    seen["programs can be changed"] = first.run(["touch", "/usr/bin/planted"]).code == 0
+    seen["succeeded"] = [attempt for attempt in ESCAPES if first.run(["sh", "-c", attempt]).code == 0]
+    seen["shared"] = [
+        kind
+        for kind in ("user", "mnt", "net", "pid", "ipc", "uts")
+        if len({os.readlink(f"/proc/self/ns/{kind}"), _namespace(first, kind), _namespace(second, kind)}) < 3
+    ]
     seen["memory"] = int(first.run(["awk", "/MemTotal/ { print $2 }", "/proc/meminfo"]).output) * 1024
     seen["name"] = first.run(["getent", "hosts", "database"]).output.split()[0]
     server = Unit(second, "server", ["python3", "-m", "http.server", "80"], ENVIRON)
@@ -94,6 +109,10 @@ def machines(region: Region, first: Instance, second: Instance, seen: dict[str, 
     second.kill()
     until(lambda: not any(map(_lives, pids)))
     seen["left after the kill"] = [pid for pid in pids if _lives(pid)]
+
+
+def _namespace(instance: Instance, kind: str) -> str:
+    return instance.run(["readlink", f"/proc/self/ns/{kind}"]).output.strip()
 
 
 def _stat(pid: int) -> str:
