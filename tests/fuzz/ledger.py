@@ -42,7 +42,7 @@ class Ledger:
         if done:
             self._tell(person, asked, str(body))
             self._remember(method, path, ids, body)
-            self._look_for_the_deleted(asked, body)
+            self._look_for_the_deleted(asked, body, in_trash=path.endswith("/trash"))
 
     def _tell(self, person: str, asked: str, text: str) -> None:
         for id in _UUID.findall(text):
@@ -58,7 +58,8 @@ class Ledger:
                 names = ("parent_id",) if thing.get("parent_id") else _PLACES
                 self.places[thing["id"]] = {thing[name] for name in names if thing.get(name)}
 
-    def _look_for_the_deleted(self, asked: str, body: Any) -> None:
+    def _look_for_the_deleted(self, asked: str, body: Any, *, in_trash: bool) -> None:
+        """The trash shows nothing but what was deleted, and everything else nothing of it."""
         rows = (body.get("data") or [body]) if isinstance(body, dict) else []
-        shown = [row["id"] for row in rows if "id" in row and self.is_gone(row["id"])]
-        assert not shown, f"{asked}, and shows {shown}, though they were deleted"
+        shown = [row["id"] for row in rows if "id" in row and self.is_gone(row["id"]) != in_trash]
+        assert not shown, f"{asked}, and shows {shown}, though they were {'not ' * in_trash}deleted"

@@ -43,3 +43,11 @@ def test_what_lies_in_something_deleted_is_gone_until_that_is_restored(ledger: L
         ledger.take("alice", "POST", "/lists/{list_id}/restore", [LIST], 404, {})
     ledger.take("alice", "POST", "/lists/{list_id}/restore", [LIST], 200, {"id": LIST})
     ledger.take("alice", "GET", "/items/{item_id}", [ITEM], 200, {"id": ITEM, "list_id": LIST})
+
+
+def test_the_trash_shows_what_was_deleted_and_nothing_else(ledger: Ledger) -> None:
+    shown = {"data": [{"id": ITEM}]}
+    with pytest.raises(AssertionError, match="though they were not deleted"):
+        ledger.take("alice", "GET", "/workspaces/{workspace_id}/trash", [], 200, shown)
+    ledger.take("alice", "DELETE", "/items/{item_id}", [ITEM], 204, None)
+    ledger.take("alice", "GET", "/workspaces/{workspace_id}/trash", [], 200, shown)
