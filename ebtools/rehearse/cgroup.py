@@ -1,4 +1,4 @@
-"""The memory of one machine, and all its processes, held together by a control group of the kernel's."""
+"""One machine's memory, its claim to processors and all its processes, held together by the kernel's control groups."""
 
 import contextlib
 import os
@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _V1 = Path("/sys/fs/cgroup/memory")
+_V1_PROCESSORS = Path("/sys/fs/cgroup/cpu")
 _V2 = Path("/sys/fs/cgroup")
+_CONTROLLERS = ("memory", "cpu")
 PATIENCE_SECONDS = 10
-MOST_PASSES = 10
 
 
 class CgroupError(Exception):
@@ -19,7 +20,10 @@ class CgroupError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Cgroup:
-    """A group with a limit; `folder` is its place in the kernel's own file system, of version 1 or 2."""
+    """A group with a limit; `folder` is its place in the kernel's own file system, of version 1 or 2.
+
+    In version 1 memory and processors have trees of their own, and the group has a folder of its name in both.
+    """
 
     folder: Path
 
@@ -29,7 +33,7 @@ class Cgroup:
         try:
             Cgroup.create(f"fastier-rehearsal-check-{os.getpid()}", 64 * 1024 * 1024).remove()
         except CgroupError as error:
-            return f"memory limits cannot be set here: {error}"
+            return f"memory and processors cannot be shared out here: {error}"
         return ""
 
     @staticmethod
@@ -40,14 +44,18 @@ class Cgroup:
         try:
             if parent == _V2:
                 _allow(parent)
-            group.folder.mkdir()
+            for folder in group.folders:
+                folder.mkdir()
+            # Before Linux 5.15 there is no such file.
+            (group._processors / "cpu.idle").write_text("0")
             (group.folder / group._name("limit")).write_text(str(limit))
             with contextlib.suppress(OSError):
                 # Not every kernel counts swap.
                 (group.folder / ("memory.swappiness" if group.is_v1 else "memory.swap.max")).write_text("0")
         except OSError as error:
-            with contextlib.suppress(OSError):
-                group.folder.rmdir()
+            for folder in group.folders:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
             raise CgroupError(f"{error.filename}: {error.strerror}") from None
         return group
 
@@ -63,13 +71,23 @@ class Cgroup:
     def is_v1(self) -> bool:
         return _V1 in self.folder.parents
 
+    @property
+    def folders(self) -> list[Path]:
+        """Of memory and of processors, which are one in version 2."""
+        return list(dict.fromkeys([self.folder, self._processors]))
+
+    @property
+    def _processors(self) -> Path:
+        return _V1_PROCESSORS / self.folder.name if self.is_v1 else self.folder
+
     def _name(self, what: str) -> str:
         names = {"limit": "memory.limit_in_bytes", "used": "memory.usage_in_bytes"}
         return names[what] if self.is_v1 else {"limit": "memory.max", "used": "memory.current"}[what]
 
     def argv(self, command: list[str]) -> list[str]:
         """The command as it runs within the group."""
-        return ["sh", "-c", f'echo $$ > {self.folder}/cgroup.procs && exec "$@"', "sh", *command]
+        joining = " && ".join(f"echo $$ > {folder}/cgroup.procs" for folder in self.folders)
+        return ["sh", "-c", f'{joining} && exec "$@"', "sh", *command]
 
     @property
     def used(self) -> int:
@@ -96,16 +114,14 @@ class Cgroup:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 
-    def set_niceness(self, niceness: int) -> None:
-        """How far every thread of the group, and every session, yields to others, from 0 to 19."""
-        told: set[int] = set()
-        # A process that is begun meanwhile may have what its parent had before.
-        for _ in range(MOST_PASSES):
-            if not (new := set(self.pids()) - told):
-                return
-            for pid in new:
-                _set_niceness(pid, niceness)
-            told |= new
+    @property
+    def yields(self) -> bool:
+        """Whether its processes get only what of the processors nobody else wants, and at once none when one does."""
+        return (self._processors / "cpu.idle").read_text().strip() == "1"
+
+    def set_yielding(self, value: bool) -> None:
+        """Let them do so from now on, or claim their share again."""
+        (self._processors / "cpu.idle").write_text(str(int(value)))
 
     def kill(self) -> None:
         """End every process at once; raises CgroupError when one will not go."""
@@ -118,27 +134,23 @@ class Cgroup:
 
     def remove(self) -> None:
         """Give the empty group back to the kernel."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            try:
-                self.folder.rmdir()
-            except FileNotFoundError:
-                return
-            except OSError as error:
-                if time.monotonic() > deadline:
-                    raise CgroupError(f"{self.folder}: {error.strerror}") from None
-                time.sleep(0.02)
-            else:
-                return
+        for folder in self.folders:
+            _remove(folder)
 
 
-def _set_niceness(pid: int, niceness: int) -> None:
-    with contextlib.suppress(OSError):
-        Path(f"/proc/{pid}/autogroup").write_text(str(niceness))
-    with contextlib.suppress(OSError):
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with contextlib.suppress(ProcessLookupError):
-                os.setpriority(os.PRIO_PROCESS, int(thread), niceness)
+def _remove(folder: Path) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            folder.rmdir()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise CgroupError(f"{folder}: {error.strerror}") from None
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _parent() -> Path:
@@ -151,7 +163,8 @@ def _parent() -> Path:
 
 
 def _allow(parent: Path) -> None:
-    """Let groups beneath this one limit memory (version 2)."""
-    controllers = (parent / "cgroup.subtree_control").read_text().split()
-    if "memory" not in controllers:
-        (parent / "cgroup.subtree_control").write_text("+memory")
+    """Let groups beneath this one share out memory and processors (version 2)."""
+    allowed = (parent / "cgroup.subtree_control").read_text().split()
+    for name in _CONTROLLERS:
+        if name not in allowed:
+            (parent / "cgroup.subtree_control").write_text(f"+{name}")

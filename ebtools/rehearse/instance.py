@@ -22,14 +22,10 @@ WEBAPP, NGINX = 900, 996
 MEMORY_BYTES = 1_920 * 1024 * 1024
 PATIENCE_SECONDS = 20
 RESUMES = 5
-# Of ten parts of the processors' time it gets one, as long as others want theirs.
-YIELDING = 10
 # Of the disk that is the instance's own, enough for what the package's hook asks for.
 DISK = "640m"
 # Programs and libraries of this machine, which instances read and cannot change.
 _SHARED = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc/alternatives", "/etc/ssl", "/etc/ld.so.cache")
-# Linux shares processor time among sessions first, and among the processes of each by their niceness afterwards.
-_NICELY = ("sh", "-c", 'echo "$0" 2>/dev/null >/proc/self/autogroup || :; exec nice -n "$0" "$@"')
 # What is left of root's power within; without the rest, nothing that is mounted read-only can be mounted otherwise.
 _CAPABILITIES = (
     "chown", "dac_override", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap", "net_bind_service", "net_raw",
@@ -94,7 +90,6 @@ class Instance:
     cgroup: Cgroup = field(init=False)
     init: int = 0
     services: list[Service] = field(default_factory=list)
-    niceness: int = 0
     _holder: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -179,16 +174,13 @@ class Instance:
         return mounts
 
     def argv(self, command: Sequence[str], *, folder: str = "/", user: str = "root") -> list[str]:
-        """The command as it runs within, in this folder as this user, and in the instance's memory.
-
-        It must be begun in a session of its own, since it yields as a session does.
-        """
+        """The command as it runs within, in this folder as this user, and in the instance's memory."""
         entered = ["nsenter", "--target", str(self.init)]
         entered += ["--user", "--mount", "--pid", "--net", "--uts", "--ipc", "--"]
         entered += ["setpriv", "--bounding-set", ",".join(["-all", *(f"+{name}" for name in _CAPABILITIES)]), "--"]
         if user == "webapp":
             entered += ["setpriv", f"--reuid={WEBAPP}", f"--regid={WEBAPP}", "--clear-groups", "--"]
-        return self.cgroup.argv([*_NICELY, str(self.niceness), *entered, "env", "-C", folder, *command])
+        return self.cgroup.argv([*entered, "env", "-C", folder, *command])
 
     def run(
         self,
@@ -218,16 +210,15 @@ class Instance:
 
     @contextlib.contextmanager
     def yielding(self) -> Iterator[None]:
-        """What is begun within yields the processors to all else, until it is done.
+        """All within yields the processors to all else, until it is done.
 
-        On AWS an instance that starts has processors of its own, and takes none from those that serve.
+        On AWS an instance that starts or ends has processors of its own, and takes none from those that serve.
         """
-        self.niceness = YIELDING
+        self.cgroup.set_yielding(True)
         try:
             yield
         finally:
-            self.niceness = 0
-            self.cgroup.set_niceness(0)
+            self.cgroup.set_yielding(False)
 
     def pause(self) -> None:
         """As a host that hangs: connections stay open, and nothing is answered."""
@@ -248,9 +239,10 @@ class Instance:
 
     def terminate(self) -> None:
         """As the Auto Scaling group ends it: services are told to stop, in the time that a shutdown gives them."""
-        for service in reversed(self.services):
-            service.stop()
-        self.cgroup.kill()
+        with self.yielding():
+            for service in reversed(self.services):
+                service.stop()
+            self.cgroup.kill()
         self._end()
 
     def _end(self) -> None:

@@ -42,7 +42,8 @@ def told(command: list[str]) -> str:
 
 def state_of_the_machine() -> tuple[str, str, list[str], bool]:
     groups = sorted(str(path) for path in Path("/sys/fs/cgroup").glob("*fastier*"))
-    groups += sorted(str(path) for path in Path("/sys/fs/cgroup/memory").glob("*fastier*"))
+    for tree in ("memory", "cpu"):
+        groups += sorted(str(path) for path in Path("/sys/fs/cgroup", tree).glob("*fastier*"))
     links = told(["ip", "-o", "link"])
     return links, Path("/proc/mounts").read_text(), groups, Path("/var/app").exists()
 

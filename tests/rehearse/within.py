@@ -3,12 +3,15 @@
 import json
 import os
 import sys
+import threading
 import time
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from ebtools.rehearse.cgroup import Cgroup
 from ebtools.rehearse.engine import DeploymentFailed, Engine
 from ebtools.rehearse.instance import Instance, make_hosts
 from ebtools.rehearse.processes import Unit
@@ -34,7 +37,7 @@ signal.signal(signal.SIGTERM, lambda *_: (print("asked to stop", flush=True), sy
 http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 """
 HOOK = """#!/bin/bash
-echo "$0 $(pwd) $(id -un) $COLOUR $EB_IS_COMMAND_LEADER $(nice)" >> /var/log/hooks
+echo "$0 $(pwd) $(id -un) $COLOUR $EB_IS_COMMAND_LEADER" >> /var/log/hooks
 """
 EXTENSION = """files:
   "/etc/fastier-test":
@@ -115,8 +118,13 @@ def _namespace(instance: Instance, kind: str) -> str:
     return instance.run(["readlink", f"/proc/self/ns/{kind}"]).output.strip()
 
 
+def _watch(group: Cgroup, done: threading.Event) -> bool:
+    """Whether it yielded at some moment until then."""
+    return bool(until(lambda: group.yields or done.is_set())) and group.yields
+
+
 def _stat(pid: int) -> str:
-    """The fields behind the name; of these the seventeenth is the niceness."""
+    """The fields behind the name, of which the first is the state."""
     return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1]
 
 
@@ -162,8 +170,11 @@ def processes(instance: Instance, seen: dict[str, Any]) -> None:
 def deployments(instance: Instance, folder: Path, seen: dict[str, Any]) -> None:
     """Where hooks and commands run, what a version is replaced by, and what stops a deployment."""
     engine = Engine(instance, {"COLOUR": "green"}, 60)
+    done = threading.Event()
+    watching = ThreadPoolExecutor(1).submit(_watch, instance.cgroup, done)
     engine.deploy(bundle(folder / "1.zip", "one"), is_leader=True)
-    seen["niceness"] = sorted({int(_stat(pid).split()[16]) for pid in instance.cgroup.pids()})
+    done.set()
+    seen["yielded"] = (watching.result(), instance.cgroup.yields)
     seen["hooks"] = (instance.root / "var/log/hooks").read_text().splitlines()
     seen["file"] = instance.run(["stat", "-c", "%a %U", "/etc/fastier-test"]).output.strip()
     seen["not imitated"] = sorted(engine.not_imitated)
