@@ -17,4 +17,5 @@ log.configure(settings)
 _sizes = sizing.for_this_machine(settings)
 # gunicorn's post_fork looks for this name, to give each worker database connections of its own.
 services = app.build_services(settings, pool_size=_sizes.pool)
+services.prepare()
 application = app.build_application(services, _sizes)

@@ -14,3 +14,8 @@ class Services:
     settings: Settings
     database: Database
     storage: Storage
+
+    def prepare(self) -> None:
+        """Make what takes long and connects to nobody, before processes fork that then share it."""
+        self.database.prepare()
+        self.storage.prepare()

@@ -239,6 +239,7 @@ def _tell(stage: Stage, act: Act, progress: Progress, report: Path) -> None:
 
 NOT_IMITATED = (
     "kernel settings and mounts: hooks cannot change them here",
+    "disks: all of them are memory, so that none waits for the one that this machine has",
     "pip on each instance: the environment is made once and shared, read-only",
     "checks of a silent target: HAProxy begins the next an interval after the last has timed out",
     "the health agent, log streaming and the CloudWatch agent",

@@ -4,14 +4,14 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
 import psycopg2
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import make_url
 
@@ -38,6 +38,16 @@ class SecretCredentials:
         self._lock = threading.Lock()
         self._kept: Credentials | None = None
         self._in_vain: tuple[float, str] | None = None
+        self._client: Any = None
+
+    def prepare(self) -> None:
+        """Make the client before processes fork, which then share it: it takes long, and ten MiB, but asks nobody.
+
+        So none has to be made in each of them at the moment at which all of them find the password changed.
+        """
+        # Where it cannot be made yet, the first who reads tries again, and says why not.
+        with suppress(BotoCoreError, ValueError):
+            self._client = self._connect()
 
     def current(self) -> Credentials:
         """The kept ones, read at the first call; psycopg2.OperationalError when the secret cannot be read."""
@@ -80,10 +90,20 @@ class SecretCredentials:
         raise psycopg2.OperationalError(f"the database's secret cannot be read: {reason}")
 
     def _fetch(self, stage: str) -> str:
-        # A client is made for each of these rare calls: one that is kept would hold memory and a connection.
-        region = self._arn.split(":")[3] or None
-        with closing(boto3.Session().client("secretsmanager", region_name=region, config=TIMEOUTS)) as client:
-            return str(client.get_secret_value(SecretId=self._arn, VersionStage=stage).get("SecretString"))
+        if self._client is None:
+            self._client = self._connect()
+        try:
+            return str(self._client.get_secret_value(SecretId=self._arn, VersionStage=stage).get("SecretString"))
+        finally:
+            # Calls are rare: the client stays and its connection goes, so that none is ever shared by a fork.
+            self._client.close()
+
+    def _connect(self) -> Any:
+        session = boto3.Session()
+        # A client that has found no credentials would never look for them again.
+        if session.get_credentials() is None:
+            raise NoCredentialsError
+        return session.client("secretsmanager", region_name=self._arn.split(":")[3] or None, config=TIMEOUTS)
 
 
 def _parse(text: str) -> Credentials:

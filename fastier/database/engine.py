@@ -60,8 +60,14 @@ class Database:
             },
         )
         statistics.listen(self.engine)
-        if secret:
-            credentials.listen(self.engine, credentials.SecretCredentials(secret))
+        self._credentials = credentials.SecretCredentials(secret) if secret else None
+        if self._credentials:
+            credentials.listen(self.engine, self._credentials)
+
+    def prepare(self) -> None:
+        """Make what processes can share that are forked later; nothing connects."""
+        if self._credentials:
+            self._credentials.prepare()
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

@@ -67,7 +67,11 @@ class StoredObject:
 
 
 class Storage(Protocol):
-    """Everything but the `presign_` functions talks to the store, and may raise StorageUnavailable."""
+    """Everything but `prepare` and the `presign_` functions talks to the store, and may raise StorageUnavailable."""
+
+    def prepare(self) -> None:
+        """Make what processes can share that are forked later; nothing connects, and nothing is raised."""
+        ...
 
     def presign_put(self, key: str, *, content_type: str, size: int, checksum: str | None) -> SignedRequest:
         """Store an object in one piece of exactly this size, type and, where given, base64 SHA-256."""

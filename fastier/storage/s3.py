@@ -2,12 +2,12 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from fastier.storage.breaker import Breaker
 from fastier.storage.disposition import content_disposition
@@ -46,13 +46,19 @@ _AWS = (".amazonaws.com", ".amazonaws.com.cn")
 
 
 class S3Storage:
-    """One bucket; the client is made at the first call, in the process that makes it."""
+    """One bucket; the client is made at the first call, unless `prepare` has made it before."""
 
     def __init__(self, bucket: str, *, breaker: Breaker | None = None) -> None:
         self.bucket = bucket
         self._breaker = breaker or Breaker()
         self._lock = threading.Lock()
         self._client: S3Client | None = None
+
+    def prepare(self) -> None:
+        """Make the client before processes fork, which then share its memory; it connects to nobody."""
+        # Where it cannot be made yet, the first call tries again, and says why not.
+        with suppress(BotoCoreError, ValueError), self._lock:
+            self._client = _connect()
 
     @property
     def client(self) -> "S3Client":
@@ -188,6 +194,9 @@ def _connect() -> "S3Client":
     """A client for signed addresses that S3 takes in every region."""
     # The default session must not be shared between threads.
     session = boto3.Session()
+    # A client that has found no credentials would never look for them again.
+    if session.get_credentials() is None:
+        raise NoCredentialsError
     client = session.client("s3", config=_CONFIG)
     if not client.meta.endpoint_url.endswith(_AWS):
         return client

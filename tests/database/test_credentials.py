@@ -1,7 +1,9 @@
 """A secret's user and password: read once, again when they are refused, and never shown."""
 
+import multiprocessing
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -197,6 +199,39 @@ def test_a_secret_that_cannot_be_read_is_asked_for_once_in_a_while(vault: Vault)
         with pytest.raises(psycopg2.OperationalError, match="ResourceNotFoundException"):
             secret.current()
     assert vault.reads == ["AWSCURRENT"]
+
+
+def test_what_was_prepared_before_a_fork_reads_again_and_again(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = SecretCredentials(vault.make(_login("canary-first")))
+    secret.prepare()
+    assert vault.reads == []
+    monkeypatch.setattr(credentials, "boto3", None)
+    reading = [multiprocessing.get_context("fork").Process(target=_read_twice, args=(secret,)) for _ in range(3)]
+    for process in reading:
+        process.start()
+    for process in reading:
+        process.join(60)
+    assert [process.exitcode for process in reading] == [0, 0, 0]
+    assert Counter(vault.reads) == {"AWSCURRENT": 6, "AWSPENDING": 3}
+
+
+def _read_twice(secret: SecretCredentials) -> None:
+    first = secret.current()
+    assert first.password == "canary-first"
+    assert secret.after_refusal(first) == first
+
+
+def test_credentials_of_the_instance_that_come_late_are_found(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    arn = vault.make(_login("canary-first"))
+    secret = SecretCredentials(arn)
+    with monkeypatch.context() as without:
+        without.delenv("AWS_ACCESS_KEY_ID")
+        without.delenv("AWS_SECRET_ACCESS_KEY")
+        without.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+        without.setenv("AWS_CONFIG_FILE", "/nonexistent")
+        without.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        secret.prepare()
+    assert secret.current().password == "canary-first"
 
 
 def test_a_migration_gets_its_user_and_password_in_the_url(rotating: Rotating) -> None:

@@ -1,5 +1,6 @@
 """What only S3 can do: fail to answer, and be in another region."""
 
+import multiprocessing
 import socket
 import threading
 import time
@@ -84,12 +85,18 @@ def test_a_wrong_bucket_is_not_well(s3_storage: S3Storage) -> None:
 
 
 def test_missing_credentials_are_an_unavailable_storage(monkeypatch: pytest.MonkeyPatch, s3_storage: S3Storage) -> None:
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     storage = S3Storage("bucket")
-    with pytest.raises(StorageUnavailable, match="Credentials"):
-        presign(storage)
+    with monkeypatch.context() as without:
+        _without_credentials(without)
+        with pytest.raises(StorageUnavailable, match="Credentials"):
+            presign(storage)
+
+
+def _without_credentials(without: pytest.MonkeyPatch) -> None:
+    without.delenv("AWS_ACCESS_KEY_ID")
+    without.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    without.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    without.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
 @pytest.mark.parametrize(
@@ -119,6 +126,39 @@ def test_threads_that_come_first_together_share_one_client(s3_storage: S3Storage
         thread.join(30)
     assert len(seen) == 8
     assert len(set(map(id, seen))) == 1
+
+
+def test_forked_processes_share_the_client_that_was_prepared(
+    monkeypatch: pytest.MonkeyPatch, s3_storage: S3Storage
+) -> None:
+    storage = S3Storage(s3_storage.bucket)
+    storage.prepare()
+    # Each has a connection of its own to the endpoint, or they would read each other's answers.
+    asking = [multiprocessing.get_context("fork").Process(target=_ask_often, args=(storage,)) for _ in range(3)]
+    with monkeypatch.context() as without:
+        without.setattr("fastier.storage.s3.boto3", None)
+        for process in asking:
+            process.start()
+    for process in asking:
+        process.join(60)
+    assert [process.exitcode for process in asking] == [0, 0, 0]
+    storage.client.close()
+
+
+def _ask_often(storage: S3Storage) -> None:
+    for number in range(20):
+        assert storage.head(f"none-{number}") is None
+
+
+def test_credentials_that_come_late_are_found(monkeypatch: pytest.MonkeyPatch, s3_storage: S3Storage) -> None:
+    storage = S3Storage(s3_storage.bucket)
+    with monkeypatch.context() as without:
+        _without_credentials(without)
+        storage.prepare()
+        with pytest.raises(StorageUnavailable, match="Credentials"):
+            storage.check()
+    storage.check()
+    storage.client.close()
 
 
 def test_an_upload_address_is_no_part_of_a_repr(s3_storage: S3Storage) -> None:
