@@ -24,11 +24,10 @@ from ebtools.rehearse.record import Act, Check, Exchange
 from ebtools.rehearse.region import GATEWAY, Region
 from ebtools.rehearse.secrets import Secrets
 from ebtools.rehearse.server import Site
+from ebtools.rehearse.truststore import TrustStore
 from ebtools.rehearse.versions import Version, Versions
 
 BUCKET = "rehearsal"
-# Where the package's hook puts the certificates of the database's authorities, and finds them when it is offline.
-CA_FILE = "/etc/pki/fastier/rds.pem"
 LEAD_SECONDS = 2.0
 DATABASE_NAME = "database"
 # What a db.t4g.small takes, less what RDS keeps for itself.
@@ -112,14 +111,17 @@ class Stage:
         self.region.open()
         self.versions = Versions(self.archive, self._folder("versions"))
         self.database_nodes = self.region.node("db1"), self.region.node("db2")
-        self.signer = authority()
+        signer = authority()
         primary, standby = (Site(node.address, node.argv) for node in self.database_nodes)
-        certified = self.signer.sign_for(DATABASE_NAME)
+        certified = signer.sign_for(DATABASE_NAME)
         folder = self._folder("database")
         self.database = Database(folder, primary, standby, max_connections=MAX_CONNECTIONS, certified=certified)
         self.database.start()
         self.hosts = self.region.folder / "hosts"
         self.move_database(self.database.address)
+        node = self.region.node("truststore")
+        self.truststore = TrustStore(Site(node.address, node.argv), self._folder("truststore"))
+        self.truststore.start(signer.certificate)
         self._open_services()
         self.balancer = self.new_balancer("balancer", GATEWAY)
         self.fleet = self.new_fleet("i", self.balancer)
@@ -142,7 +144,7 @@ class Stage:
         """End everything that still runs; what the kernel ends with the namespaces is left to it."""
         if fleet := getattr(self, "fleet", None):
             fleet.terminate(list(fleet.members))
-        for name in ("balancer", "files", "secrets", "database"):
+        for name in ("balancer", "files", "secrets", "truststore", "database"):
             if (part := getattr(self, name, None)) is not None:
                 part.stop()
 
@@ -174,9 +176,6 @@ class Stage:
         folder = self.region.folder / "instances" / name
         instance = Instance(name, node, folder, self.hosts, self.venvs, self.region.folder.parent.name)
         instance.start()
-        certificate = instance.root / CA_FILE.lstrip("/")
-        certificate.parent.mkdir(parents=True)
-        certificate.write_text(self.signer.certificate)
         self.engines[name] = Engine(instance, self.properties(), self.pace.deploy_seconds, self.not_imitated)
         return instance
 
@@ -196,6 +195,7 @@ class Stage:
             "FASTIER_PUBLIC_URL": f"http://{GATEWAY}",
             "FASTIER_SECRET_KEY": "of a rehearsal, and of nothing else, as anybody may read",
             "FASTIER_RATE_LIMIT": "10000000",
+            "FASTIER_DB_CA_URL": self.truststore.url,
         }
         hosts = self.database.environ(DATABASE_NAME)
         if not self.paths:
