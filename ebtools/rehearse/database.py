@@ -180,12 +180,16 @@ class Database:
         if user == MASTER:
             self.master_password = new
 
-    def disconnect(self) -> None:
-        """End every session of the clients, as a crash of their connections would."""
-        self._serving.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            f"WHERE backend_type = 'client backend' AND usename <> '{USER}'"
-        )
+    def disconnect(self, within: float = 0.0) -> None:
+        """End every session of the clients that is open now, as a crash of their connections would.
+
+        All at once, or one after the other within so many seconds.
+        """
+        clients = f"FROM pg_stat_activity WHERE backend_type = 'client backend' AND usename <> '{USER}'"
+        pids = [int(pid) for (pid,) in self._serving.execute(f"SELECT pid {clients}")]
+        for pid in pids:
+            self._serving.execute(f"SELECT pg_terminate_backend({pid})")
+            time.sleep(within / len(pids))
 
     def sessions(self) -> list[tuple[str, str, str]]:
         """Of the clients: user, state ("active", "idle", …), and what it waits for ("SyncRep", … or nothing)."""

@@ -7,10 +7,9 @@ from ebtools.rehearse.fleet import DeploymentStopped
 from ebtools.rehearse.policies import POLICIES, ROLL_BACK, Deployment
 from ebtools.rehearse.record import Check
 from ebtools.rehearse.stage import Scene, Script, Stage
+from ebtools.rehearse.verdicts import all_answered
 from ebtools.rehearse.versions import FAULTS, OWN_FAULTS, STOPPING, Version
 
-# Instances that start take processor time from those that serve, as all of them share this machine's.
-MOST_REFUSED = 0.01
 TITLES = {
     "all at once": "All at once: every instance in place at the same time",
     "rolling": "Rolling: batch after batch, out of the load balancer meanwhile",
@@ -51,16 +50,9 @@ def _success(name: str) -> Script:
 
 
 def _nothing_failed(stage: Stage, scene: Scene) -> list[Check]:
-    sent, failed = len(scene.exchanges), len(scene.failed)
-    refused = sum(1 for one in scene.exchanges if one.outcome == "refused")
-    few = Check("refused requests", f"at most {MOST_REFUSED:.0%}", f"{refused:,}", refused <= MOST_REFUSED * sent)
+    sent = len(scene.exchanges)
     enough = Check("requests", f"at least {stage.requests:,}", f"{sent:,}", sent >= stage.requests)
-    return [
-        Check("failed requests", "0", f"{failed:,}", failed == 0),
-        few,
-        enough,
-        _arrived(stage, stage.version, scene),
-    ]
+    return [*all_answered(scene), enough, _arrived(stage, stage.version, scene)]
 
 
 def _gap(stage: Stage, scene: Scene) -> list[Check]:
@@ -118,5 +110,5 @@ def _undone(name: str, stage: Stage, scene: Scene) -> list[Check]:
     )
     checks = [stopped, _arrived(stage, stage.version, scene)]
     if name in ROLL_BACK:
-        checks.insert(0, Check("failed requests", "0", f"{len(scene.failed):,}", not scene.failed))
+        return [*all_answered(scene), *checks]
     return checks

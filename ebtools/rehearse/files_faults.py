@@ -42,11 +42,9 @@ def _files_alone(stage: Stage, scene: Scene) -> list[Check]:
     orderly = bool(answers) and set(answers) <= {"status 200", "status 503"}
     told = ", ".join(f"{count} × {name.removeprefix('status ')}" for name, count in sorted(answers.items()))
     mended = bool(scene.facts.get("mended"))
-    refused = sum(1 for one in scene.exchanges if one.outcome == "refused")
     late = quantile([one.took for one in scene.exchanges], 0.99) or 0.0
     return [
         *nothing_failed(stage, scene),
-        Check("refused requests", "0", f"{refused:,} refused", refused == 0),
         Check("everything else", "as fast as ever: p99 within 1 s", f"p99 {late * 1000:.0f} ms", late < 1),
         Check("attachments meanwhile", "200 or 503", f"{told}, at most {scene.facts['worst']:.1f} s", orderly),
         Check("attachments afterwards", "work again", "work" if mended else "do not work", mended),

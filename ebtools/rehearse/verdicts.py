@@ -18,5 +18,13 @@ def all_healthy(stage: Stage) -> Check:
 
 
 def nothing_failed(stage: Stage, scene: Scene) -> list[Check]:
-    failed = len(scene.failed)
-    return [Check("failed requests", "0", f"{failed:,} failed", failed == 0), all_healthy(stage)]
+    return [*all_answered(scene), all_healthy(stage)]
+
+
+def all_answered(scene: Scene) -> list[Check]:
+    """Where nobody is to notice anything, who is told to come again has been failed as well."""
+    failed, refused = len(scene.failed), sum(1 for one in scene.exchanges if one.outcome == "refused")
+    return [
+        Check("failed requests", "0", f"{failed:,}", failed == 0),
+        Check("refused requests", "0", f"{refused:,}", refused == 0),
+    ]

@@ -86,6 +86,26 @@ def test_a_migration_that_fails_stops_the_deployment_with_one_line(instance: Ins
     assert "canary-4711" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    ("secret", "first"),
+    [
+        ("", "making the database's roles"),
+        ("arn:aws:secretsmanager:eu-central-1:123456789012:secret:a", "the migration"),
+    ],
+)
+def test_roles_are_made_only_where_one_password_makes_them_all(instance: Instance, secret: str, first: str) -> None:
+    instance.add_venv()
+    done = instance.run(
+        MIGRATE,
+        DATABASE_URL="postgresql://nobody:canary-4711@127.0.0.1:1/none",
+        FASTIER_DB_ROLES="derived",
+        FASTIER_DB_SECRET_ARN=secret,
+        AWS_EC2_METADATA_DISABLED="true",
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(f"Fastier: {first} failed with status 1")
+
+
 @pytest.mark.parametrize("count", [0, 2])
 def test_a_hook_without_exactly_one_python_says_so(instance: Instance, count: int) -> None:
     for number in range(count):
