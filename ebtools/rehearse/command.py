@@ -80,7 +80,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--scale", type=_above_zero, default=0.1, help="how long a wait of AWS takes here (default 0.1)"
     )
-    parser.add_argument("--rate", type=_above_zero, default=140, help="requests a second (default 140)")
+    parser.add_argument("--rate", type=_above_zero, default=150, help="requests a second (default 150)")
     parser.add_argument("--requests", type=int, default=10_000, help="how many while deploying (default 10,000)")
     parser.add_argument("--instances", type=int, default=3, help="how many instances (default 3)")
     parser.add_argument("--report", type=Path, default=REPORTS, metavar="FOLDER", help="where the reports go")
