@@ -80,9 +80,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--scale", type=_above_zero, default=0.1, help="how long a wait of AWS takes here (default 0.1)"
     )
-    parser.add_argument("--rate", type=_above_zero, default=150, help="requests a second (default 150)")
+    parser.add_argument("--rate", type=_above_zero, default=140, help="requests a second (default 140)")
     parser.add_argument("--requests", type=int, default=10_000, help="how many while deploying (default 10,000)")
-    parser.add_argument("--instances", type=int, default=3, help="how many instances (default 3)")
+    parser.add_argument("--instances", type=int, help="how many instances (default: as few as the group may have, or 2)")
     parser.add_argument("--report", type=Path, default=REPORTS, metavar="FOLDER", help="where the reports go")
     parser.add_argument("--document", action="store_true", help="write figures and a picture into docs/rehearsal.md")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
