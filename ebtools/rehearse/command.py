@@ -82,7 +82,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--rate", type=_above_zero, default=140, help="requests a second (default 140)")
     parser.add_argument("--requests", type=int, default=10_000, help="how many while deploying (default 10,000)")
-    parser.add_argument("--instances", type=int, help="how many instances (default: as few as the group may have, or 2)")
+    parser.add_argument("--instances", type=int, help="how many instances (default: the least of the group, or 2)")
     parser.add_argument("--report", type=Path, default=REPORTS, metavar="FOLDER", help="where the reports go")
     parser.add_argument("--document", action="store_true", help="write figures and a picture into docs/rehearsal.md")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
