@@ -5,6 +5,7 @@ import logging
 import traceback
 from collections.abc import MutableMapping
 from datetime import UTC, datetime
+from io import FileIO
 from types import CodeType
 from typing import Any
 
@@ -26,8 +27,7 @@ def configure(settings: Settings) -> None:
     structlog.configure(
         processors=[_stamp, _render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        # Unbuffered: each line is one write, so that forked workers never hold half a line of their parent's.
-        logger_factory=structlog.BytesLoggerFactory(open(1, "wb", buffering=0, closefd=False)),  # noqa: SIM115
+        logger_factory=structlog.BytesLoggerFactory(_Stdout(1, "wb", closefd=False)),
         cache_logger_on_first_use=True,
     )
     root = logging.getLogger()
@@ -37,6 +37,17 @@ def configure(settings: Settings) -> None:
     root.addHandler(_stderr())
     # Libraries write headers and signed addresses at DEBUG, so that level is for our own events alone.
     root.setLevel(max(level, logging.INFO))
+
+
+class _Stdout(FileIO):
+    """Unbuffered: each line is one write, so that forked workers never hold half a line of their parent's."""
+
+    def write(self, line: Any) -> int:
+        """A line that finds no room, as on a full disk, is lost; the request that it tells of must not be."""
+        try:
+            return super().write(line) or 0
+        except OSError:
+            return 0
 
 
 class JsonFormatter(logging.Formatter):

@@ -1,6 +1,7 @@
 """One JSON line per request, with its id, and without anything secret."""
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -132,6 +133,19 @@ def test_the_address_is_the_one_that_the_outermost_trusted_proxy_saw(lines: Line
 
 def test_probes_are_told_at_debug_level_only(lines: Lines) -> None:
     client().get("/health/live", buffered=True)
+    assert lines() == []
+
+
+def test_a_line_that_finds_no_room_is_lost_and_the_answer_is_not(lines: Lines) -> None:
+    kept = os.dup(1)
+    with open("/dev/full", "wb") as full:
+        os.dup2(full.fileno(), 1)
+    try:
+        response = client().get("/items/7", environ_base=LOCAL, buffered=True)
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+    assert (response.status_code, response.data) == (201, b"abcdefg")
     assert lines() == []
 
 
