@@ -301,14 +301,15 @@ def test_a_forked_worker_has_a_deadline_of_its_own(world: World) -> None:
 
 
 def test_whoever_is_gone_in_the_middle_of_a_write_soon_locks_nothing(database_url: str) -> None:
-    with (
-        closing(Database(database_url, pool_size=2)) as database,
-        pytest.raises(OperationalError),
-        database.transaction() as gone,
-    ):
+    with closing(Database(database_url, pool_size=2)) as database, pytest.raises(OperationalError):
+        _stop_in_a_write(database)
+
+
+def _stop_in_a_write(database: Database) -> None:
+    """Hold a lock, say nothing more, and wait until somebody else gets it."""
+    with database.transaction() as gone, database.reading() as waiting:
         gone.execute(text("SELECT pg_advisory_xact_lock(4711)"))
         deadline = time.monotonic() + 8
-        with database.reading() as waiting:
-            while not waiting.execute(text("SELECT pg_try_advisory_lock(4711)")).scalar_one():
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
+        while not waiting.execute(text("SELECT pg_try_advisory_lock(4711)")).scalar_one():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
