@@ -2,8 +2,12 @@
 
 import json
 import os
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -81,6 +85,31 @@ def test_without_a_job_runner_the_deployment_fails(kept: Instance, pid: str | No
     else:
         (kept.pids / "jobs.pid").write_text(pid)
     done = kept.run(READY)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Fastier: the job runner does not stay up")
+
+
+def test_a_job_runner_that_is_started_again_and_again_fails_the_deployment(kept: Instance) -> None:
+    command = [sys.executable, "-c", "import time; time.sleep(120)", "fastier jobs"]
+    runners = [subprocess.Popen(command) for _ in range(2)]
+    stop = threading.Event()
+
+    def restart() -> None:
+        for runner in cycle(runners):
+            (kept.pids / "jobs.pid").write_text(str(runner.pid))
+            if stop.wait(0.4):
+                return
+
+    restarting = threading.Thread(target=restart)
+    restarting.start()
+    try:
+        done = kept.run(READY)
+    finally:
+        stop.set()
+        restarting.join()
+        for runner in runners:
+            runner.kill()
+            runner.wait()
     assert done.returncode == 1
     assert done.stderr.startswith("Fastier: the job runner does not stay up")
 

@@ -27,7 +27,8 @@ wait_until_ready() {
     local deadline=$((SECONDS + ready_seconds)) answer
     until answer=$(ask "$origin/health/ready") && [[ "$answer" == *$'\n200' ]]; do
         ((SECONDS < deadline)) || fail "not ready after $ready_seconds s: ${answer//$'\n'/ }"
-        sleep 1
+        look_at_jobs
+        sleep 0.5
     done
 }
 
@@ -62,17 +63,33 @@ jobs_pid() {
     [[ "$(cat "/proc/$pid/cmdline" 2>/dev/null | tr '\0' ' ')" != *'fastier jobs'* ]] || echo "$pid"
 }
 
+# Note which process the job runner is, and since when; it is looked at from the beginning, since the web application
+# takes most of these seconds to become ready anyway.
+look_at_jobs() {
+    local now
+    now=$(jobs_pid)
+    if [[ "$now" != "$runner" ]]; then
+        runner=$now
+        seen_at=$(milliseconds)
+    fi
+}
+
+milliseconds() {
+    local now=${EPOCHREALTIME//[!0-9]/}
+    echo $((now / 1000))
+}
+
 wait_for_jobs() {
-    local deadline=$((SECONDS + jobs_seconds)) before
-    while ((SECONDS < deadline)); do
-        before=$(jobs_pid)
-        sleep "$steady_seconds"
-        [[ -z "$before" || "$before" != "$(jobs_pid)" ]] || return 0
+    local deadline=$((SECONDS + jobs_seconds))
+    while look_at_jobs; [[ -z "$runner" ]] || (($(milliseconds) - seen_at < steady_seconds * 1000)); do
+        ((SECONDS < deadline)) || fail "the job runner does not stay up, see /var/log/jobs.stdout.log"
+        sleep 0.2
     done
-    fail "the job runner does not stay up, see /var/log/jobs.stdout.log"
 }
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
+runner='' seen_at=0
+look_at_jobs
 wait_until_ready
 warm_up
 check_version
