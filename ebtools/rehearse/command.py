@@ -113,6 +113,9 @@ def run(options: argparse.Namespace) -> int:
     if unknown := [name for name in options.acts if name not in known]:
         print(f"There is no act {unknown[0]!r}; see --list", file=sys.stderr)
         return 2
+    if twice := [name for name in options.acts if options.acts.count(name) > 1]:
+        print(f"{twice[0]!r} is named twice; each act is played once", file=sys.stderr)
+        return 2
     if options.archive and not zipfile.is_zipfile(options.archive):
         print(f"{options.archive} is no zip archive that can be read", file=sys.stderr)
         return 2

@@ -78,6 +78,10 @@ class Scene:
     def failed(self) -> list[Exchange]:
         return [one for one in self.exchanges if one.outcome == "failed"]
 
+    @property
+    def refused(self) -> list[Exchange]:
+        return [one for one in self.exchanges if one.outcome == "refused"]
+
 
 @dataclass
 class Stage:

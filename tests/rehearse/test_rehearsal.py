@@ -112,6 +112,7 @@ def test_a_migration_that_blocks_turns_its_act_red(tmp_path: Path) -> None:
     ("arguments", "told"),
     [
         (["imutable"], "There is no act 'imutable'"),
+        (["rolling", "rolling"], "'rolling' is named twice; each act is played once"),
         (["failover", "--path", "/"], "'failover' can be played with Fastier's own interface alone"),
         (["--archive", __file__], "is no zip archive that can be read"),
         (["--env", "GREETING"], "'GREETING' is not NAME=VALUE"),
