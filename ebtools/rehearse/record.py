@@ -85,6 +85,12 @@ class Act:
     def refused(self) -> int:
         return sum(1 for exchange in self.exchanges if exchange.outcome == "refused")
 
+    @property
+    def shown(self) -> str:
+        """What its checks found, in one line; how many requests failed is told apart, and why it ended early first."""
+        found = (f"{one.name}: {one.found}" for one in self.checks if not one.name.endswith("requests"))
+        return self.error or "; ".join(found)
+
 
 @dataclass(slots=True)
 class Rehearsal:

@@ -43,7 +43,6 @@ def _part(found: Rehearsal, pictured: Act) -> str:
 def _row(act: Act) -> str:
     took = quantile([one.took for one in act.exchanges if one.outcome == "good"], 0.99)
     late = f"{took * 1000:.0f} ms" if took is not None else ""
-    shown = act.error or "; ".join(one.found for one in act.checks if not one.name.endswith("requests"))
     verdict = "ok" if act.passed else "**failed**"
-    shown = shown.replace("|", "/")
+    shown = act.shown.replace("|", "/")
     return f"| {act.name} | {verdict} | {act.sent:,} | {act.failed:,} | {act.refused:,} | {late} | {shown} |"

@@ -23,7 +23,8 @@ a { color: inherit; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
-th { font-weight: 600; color: var(--faint); font-size: .85rem; } td.n, th.n { text-align: right; white-space: nowrap; }
+th { font-weight: 600; color: var(--faint); font-size: .85rem; } .shown { min-width: 16rem; } .name { min-width: 8rem; }
+td.n, th.n { text-align: right; white-space: nowrap; }
 section { margin-top: 2rem; padding: 1rem; background: var(--panel); border: 1px solid var(--line); border-radius: 10px;
   break-inside: avoid; }
 svg { width: 100%; height: auto; display: block; margin: .5rem 0; }
@@ -56,11 +57,10 @@ def page(found: Rehearsal) -> str:
 
 
 def _summary(number: int, act: Act) -> str:
-    shown = "; ".join(check.found for check in act.checks if not check.name.endswith("requests"))
     return (
-        f'<tr><td><a href="#act-{number}">{escape(act.name)}</a><td>{_verdict(act.passed)}'
+        f'<tr><td class="name"><a href="#act-{number}">{escape(act.name)}</a><td>{_verdict(act.passed)}'
         f'<td class="n">{act.sent:,}<td class="n">{act.failed:,}<td class="n">{act.refused:,}'
-        f'<td class="n">{_latency(act, 0.5)}<td class="n">{_latency(act, 0.99)}<td>{escape(act.error or shown)}'
+        f'<td class="n">{_latency(act, 0.5)}<td class="n">{_latency(act, 0.99)}<td class="shown">{escape(act.shown)}'
     )
 
 

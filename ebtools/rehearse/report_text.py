@@ -57,14 +57,14 @@ class Progress:
 def screen(found: Rehearsal, page: Path, output: TextIO) -> str:
     """The end of a rehearsal on one screen: a line for each act, and more only where one failed."""
     colours = Colours.of(output)
-    lines = [f"{'act':34} {'requests':>9} {'failed':>7} {'refused':>8} {'p99':>8}  what it showed"]
+    wide = max((len(act.name) for act in found.acts), default=0)
+    lines = [f"       {'act':{wide}} {'requests':>9} {'failed':>7} {'refused':>8} {'p99':>8}  what it showed"]
     for act in found.acts:
         colour = colours.good if act.passed else colours.bad
         verdict = "ok    " if act.passed else "FAILED"
-        shown = "; ".join(check.found for check in act.checks if not check.name.endswith("requests"))
         took = quantile([one.took for one in act.exchanges if one.outcome == "good"], 0.99)
         late = f"{took * 1000:.0f} ms" if took is not None else ""
-        line = f"{act.name:27} {act.sent:>9,} {act.failed:>7,} {act.refused:>8,} {late:>8}  {shown or act.error}"
+        line = f"{act.name:{wide}} {act.sent:>9,} {act.failed:>7,} {act.refused:>8,} {late:>8}  {act.shown}"
         lines.append(f"{colour}{verdict}{colours.end} {line}"[: WIDTH + 40])
         lines += [f"         {fault}" for fault in _faults(act)]
     lines.append(f"not imitated: {'; '.join(found.not_imitated)}")

@@ -48,7 +48,7 @@ def rehearsal() -> Rehearsal:
 
 def test_one_line_for_each_act_and_more_only_where_one_failed(rehearsal: Rehearsal) -> None:
     lines = screen(rehearsal, Path("dist/index.html"), io.StringIO()).splitlines()
-    assert lines[1].split() == ["ok", "rolling", "300", "0", "0", "20", "ms", "i1", "v2"]
+    assert lines[1].split() == ["ok", "rolling", "300", "0", "0", "20", "ms", "versions:", "i1", "v2"]
     assert lines[2].startswith("FAILED failover")
     assert lines[2].split()[2:5] == ["352", "251", "1"]
     assert [line.strip() for line in lines[3:7]] == [
@@ -120,8 +120,8 @@ def test_the_document_is_replaced_between_its_marks(rehearsal: Rehearsal, tmp_pa
     assert text.startswith("before\n<!-- rehearsal:start -->\n## What it showed\n")
     assert text.endswith("\n<!-- rehearsal:end -->\nafter\n")
     assert "old" not in text
-    assert "| rolling | ok | 300 | 0 | 0 | 20 ms | i1 v2 |" in text
-    assert "| failover | **failed** | 352 | 251 | 1 | 20 ms | after 2.00 s |" in text
+    assert "| rolling | ok | 300 | 0 | 0 | 20 ms | versions: i1 v2 |" in text
+    assert "| failover | **failed** | 352 | 251 | 1 | 20 ms | first success: after 2.00 s |" in text
     assert (tmp_path / "rehearsal.svg").read_text() == standalone(rehearsal.acts[0])
     report_document.write(rehearsal, tmp_path)
     assert path.read_text() == text
