@@ -1,8 +1,8 @@
 """Configures gunicorn, which finds this file by its name; the same on AWS and on a developer's machine.
 
 The ladder of timeouts, the innermost first, so that what is nearest to a fault gives up first:
-database lock 2 s, pool 2 s, connect 2 s an address, statement 5 s, a silent server 5.3 s; storage connect 2 s,
-read 5 s; admission's patience 2 s; stopping 25 s; a worker's heartbeat 30 s; nginx's wait 30 s; the load balancer's
+database lock 2 s, pool 2 s, connect 2 s an address, statement 5 s, a silent server 5.3 s; storage connect 1 s,
+read 2 s; admission's patience 2 s; stopping 25 s; a worker's heartbeat 30 s; nginx's wait 30 s; the load balancer's
 idle 55 s < keepalive.
 """
 
