@@ -24,7 +24,12 @@ def assemble(own: Path, target: Path, *, port: int, upstream_port: int) -> Path:
     (target / "mime.types").write_text(MIME_TYPES)
     for path in target.rglob("*.conf"):
         path.write_text(_moved(path.read_text(encoding="utf-8"), target, port, upstream_port))
-    return target / "nginx.conf"
+    main = target / "nginx.conf"
+    text = main.read_text()
+    if re.search(r"^\s*pid\s", text, flags=re.MULTILINE) is None:
+        # What nginx takes by itself may be written by root alone.
+        main.write_text(f"pid {target}/nginx.pid; {text}")
+    return main
 
 
 def _moved(text: str, target: Path, port: int, upstream_port: int) -> str:
