@@ -25,10 +25,7 @@ def assemble(own: Path, target: Path, *, port: int, upstream_port: int) -> Path:
     for path in target.rglob("*.conf"):
         path.write_text(_moved(path.read_text(encoding="utf-8"), target, port, upstream_port))
     main = target / "nginx.conf"
-    text = main.read_text()
-    if re.search(r"^\s*pid\s", text, flags=re.MULTILINE) is None:
-        # What nginx takes by itself may be written by root alone.
-        main.write_text(f"pid {target}/nginx.pid; {text}")
+    main.write_text(_with_defaults(main.read_text(), target))
     return main
 
 
@@ -43,6 +40,15 @@ def _moved(text: str, target: Path, port: int, upstream_port: int) -> str:
     # The limit of open files is computed for an instance, and only root may raise it so far.
     text = re.sub(r"^worker_rlimit_nofile\s+\d+;\n", "", text, flags=re.MULTILINE)
     return _with_temporary_paths(text, target)
+
+
+def _with_defaults(text: str, target: Path) -> str:
+    """What nginx takes where a main file says nothing may be written by root alone."""
+    if re.search(r"^\s*access_log\s", text, flags=re.MULTILINE) is None:
+        text = re.sub(r"^http \{\n", f"http {{\n    access_log {target}/log/access.log;\n", text, flags=re.MULTILINE)
+    if re.search(r"^\s*pid\s", text, flags=re.MULTILINE) is None:
+        text = f"pid {target}/nginx.pid; {text}"
+    return text
 
 
 def _with_temporary_paths(text: str, target: Path) -> str:

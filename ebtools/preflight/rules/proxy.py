@@ -58,7 +58,9 @@ def _as_finding(told: str, root: Path, bundle: Bundle) -> Finding:
     """What nginx said, at the place in the bundle that it means."""
     match = _JUDGED.search(told)
     if match is None:
-        return Finding(told.strip().splitlines()[0].replace(f"{root}/", "") if told.strip() else "nginx refuses it")
+        # Where it names no place, it may have said before that the syntax is well.
+        lines = sorted(told.strip().splitlines() or ["nginx refuses it"], key=lambda line: "[emerg]" not in line)
+        return Finding(lines[0].replace(f"{root}/", ""))
     path = match[3].replace(str(root), FOLDER)
     is_own = path in bundle
     # Temporary paths were added to the main file, so its lines are others there.
