@@ -38,20 +38,18 @@ def _moved(text: str, target: Path, port: int, upstream_port: int) -> str:
     text = re.sub(r"^user\s+nginx;\n", user, text, flags=re.MULTILINE)
     text = re.sub(r"^pid\s+\S+;\n", f"pid {target}/nginx.pid;\n", text, flags=re.MULTILINE)
     # The limit of open files is computed for an instance, and only root may raise it so far.
-    text = re.sub(r"^worker_rlimit_nofile\s+\d+;\n", "", text, flags=re.MULTILINE)
-    return _with_temporary_paths(text, target)
+    return re.sub(r"^worker_rlimit_nofile\s+\d+;\n", "", text, flags=re.MULTILINE)
 
 
-def _with_defaults(text: str, target: Path) -> str:
-    """What nginx takes where a main file says nothing may be written by root alone."""
-    if re.search(r"^\s*access_log\s", text, flags=re.MULTILINE) is None:
-        text = re.sub(r"^http \{\n", f"http {{\n    access_log {target}/log/access.log;\n", text, flags=re.MULTILINE)
-    if re.search(r"^\s*pid\s", text, flags=re.MULTILINE) is None:
-        text = f"pid {target}/nginx.pid; {text}"
-    return text
-
-
-def _with_temporary_paths(text: str, target: Path) -> str:
+def _with_defaults(main: str, target: Path) -> str:
+    """The main file with places for what nginx writes; those that it takes by itself are root's alone."""
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    paths = "".join(f"    {kind}_temp_path {target}/{kind};\n" for kind in kinds)
-    return re.sub(r"^http \{\n", f"http {{\n{paths}", text, flags=re.MULTILINE)
+    places = [f"{kind}_temp_path {target}/{kind};" for kind in kinds]
+    if not _says(main, "access_log"):
+        places.append(f"access_log {target}/log/access.log;")
+    main = re.sub(r"^\s*http\s*\{", lambda http: f"{http[0]} {' '.join(places)}", main, flags=re.MULTILINE)
+    return main if _says(main, "pid") else f"pid {target}/nginx.pid; {main}"
+
+
+def _says(text: str, directive: str) -> bool:
+    return re.search(rf"^\s*{directive}\s", text, flags=re.MULTILINE) is not None
