@@ -15,6 +15,7 @@ def assemble(own: Path, target: Path, *, port: int, upstream_port: int) -> Path:
 
     Like the platform, a file of the same name replaces the platform's. What names this machine, its ports, logs, user
     and /etc/nginx, is moved into `target`, so that an ordinary user can run it beside anything else.
+    Each line keeps its number.
     """
     shutil.copytree(PLATFORM, target)
     if own.is_dir():
@@ -34,11 +35,11 @@ def _moved(text: str, target: Path, port: int, upstream_port: int) -> str:
     text = re.sub(r"\blisten(\s+)80\b", rf"listen\g<1>127.0.0.1:{port}", text)
     text = text.replace("127.0.0.1:8000", f"127.0.0.1:{upstream_port}")
     # Started by root, nginx would give its workers to an account that cannot reach `target`.
-    user = "user root;\n" if os.geteuid() == 0 else ""
+    user = "user root;\n" if os.geteuid() == 0 else "\n"
     text = re.sub(r"^user\s+nginx;\n", user, text, flags=re.MULTILINE)
     text = re.sub(r"^pid\s+\S+;\n", f"pid {target}/nginx.pid;\n", text, flags=re.MULTILINE)
     # The limit of open files is computed for an instance, and only root may raise it so far.
-    return re.sub(r"^worker_rlimit_nofile\s+\d+;\n", "", text, flags=re.MULTILINE)
+    return re.sub(r"^worker_rlimit_nofile\s+\d+;\n", "\n", text, flags=re.MULTILINE)
 
 
 def _with_defaults(main: str, target: Path) -> str:

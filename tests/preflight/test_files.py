@@ -90,6 +90,13 @@ FAULTS: list[tuple[Change, tuple[str, str, int]]] = [
     ({HOOK: "#!/bin/bash\n/usr/bin/python3 -m flask assets\n"}, ("hooks/system-python", HOOK, 2)),
     ({SERVER: "\nkeepalive_timeout 75s;\n"}, ("proxy/refused", SERVER, 2)),
     ({NGINX: "location /a { return 200; }\n"}, ("proxy/refused", NGINX, 1)),
+    (
+        {
+            ".platform/nginx/nginx.conf": "user nginx;\nworker_rlimit_nofile 9;\nevents {}\nhttp{\n  no_such_word;\n"
+            "  include conf.d/elasticbeanstalk/*.conf;\n}\n"
+        },
+        ("proxy/refused", ".platform/nginx/nginx.conf", 5),
+    ),
     ({SERVER: "\ufeffclient_max_body_size 2m;\n"}, ("proxy/refused", SERVER, 1)),
     ({".platform/httpd/conf.d/a.conf": "Timeout 5\n"}, ("proxy/not-read", ".platform/httpd/conf.d/a.conf", 0)),
     ({".ebextensions/nginx/conf.d/a.conf": ""}, ("proxy/not-read", ".ebextensions/nginx/conf.d/a.conf", 0)),

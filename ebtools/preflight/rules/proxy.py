@@ -63,8 +63,7 @@ def _as_finding(told: str, root: Path, bundle: Bundle) -> Finding:
         return Finding(lines[0].replace(f"{root}/", ""))
     path = match[3].replace(str(root), FOLDER)
     is_own = path in bundle
-    # Temporary paths were added to the main file, so its lines are others there.
-    line = 0 if path == MAIN or not is_own else int(match[4])
+    line = int(match[4]) if is_own else 0
     where = "" if is_own else f" (found in the platform's {path.removeprefix(FOLDER + '/')})"
     return Finding(match[2].replace(f"{root}/", "") + where, path if is_own else FOLDER, line)
 
